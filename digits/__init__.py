@@ -1,0 +1,1 @@
+"""Finds the digits in photographs and reads them as one number."""

@@ -1,0 +1,124 @@
+"""Checkpoints that describe themselves: plain data and tensors, never unpickled."""
+
+import hashlib
+import json
+import os
+import pickle
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from digits.errors import DigitsError
+from digits.structures import CLASS_NAMES
+
+KEY = "digits"  # where our description lies in a Lightning checkpoint
+# Rebuilding runs the code that a checkpoint names, so only our own builders may be named.
+_TARGETS = ("digits.models.", "digits.reading.")
+
+
+def describe(config: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+    """The description of a checkpoint: resolved config, class names, versions; plain data."""
+    return {"config": config, "class_names": list(CLASS_NAMES), "versions": versions}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read one of our checkpoints on the CPU.
+
+    Raises:
+        DigitsError: missing, not a torch file, not one of ours, or for other classes.
+    """
+    if not path.is_file():
+        raise DigitsError(f"ckpt={path}: no such file; train.py writes best.ckpt and last.ckpt.")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        description, _ = checkpoint[KEY], checkpoint["state_dict"]
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise DigitsError(
+            f"ckpt={path}: not a checkpoint of digits' train.py ({reason})."
+        ) from error
+    names = description.get("class_names")
+    if names != list(CLASS_NAMES):
+        raise DigitsError(f"ckpt={path}: expected the classes {list(CLASS_NAMES)}, got {names}.")
+    return checkpoint
+
+
+def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None) -> nn.Module:
+    """The trained detector in evaluation mode, from the checkpoint alone.
+
+    Args:
+        checkpoint: from `load`.
+        inference: arguments of `build_detector` to replace, such as `box_score_thresh`.
+    """
+    config = deepcopy(checkpoint[KEY]["config"]["model"])
+    config |= inference or {}
+    config["backbone"]["weights"] = "none"  # they are in the checkpoint: download nothing
+    model = _instantiate(config)
+    state = checkpoint["state_dict"]
+    model.load_state_dict({k.removeprefix("model."): v for k, v in state.items()})
+    detector: nn.Module = model.eval()
+    return detector
+
+
+def rebuild_reader(checkpoint: dict[str, Any], changes: dict[str, Any] | None = None) -> Any:
+    """The reader that the detector was trained with, some of its arguments replaced."""
+    return _instantiate(checkpoint[KEY]["config"]["reading"] | (changes or {}))
+
+
+def header(checkpoint: dict[str, Any], path: Path, inference: dict[str, Any]) -> dict[str, Any]:
+    """What `detections.json` says of its origin: checkpoint, settings, a digest of both."""
+    model = checkpoint[KEY]["config"]["model"] | inference
+    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
+    with path.open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "checkpoint": str(path),
+        "checkpoint_sha256": weights,
+        "config_digest": digest.hexdigest()[:16],
+        "class_names": checkpoint[KEY]["class_names"],
+        "versions": checkpoint[KEY]["versions"],
+    }
+
+
+def finish(path: Path, metrics: dict[str, float]) -> None:
+    """Rewrite a finished checkpoint: final metrics in, optimizer and second weights out.
+
+    Such a file is a quarter of the size; a run is resumed from `last.ckpt`.
+    """
+    checkpoint = load(path)
+    description = checkpoint[KEY] | {"metrics": metrics}
+    lean = {KEY: description, "state_dict": checkpoint["state_dict"]}
+    for kept in ("epoch", "global_step", "pytorch-lightning_version"):
+        lean[kept] = checkpoint.get(kept)
+    partial = path.with_name(path.name + ".part")
+    torch.save(lean, partial)
+    os.replace(partial, path)
+
+
+def _instantiate(config: dict[str, Any]) -> Any:
+    for target in _targets(config):
+        if not target.startswith(_TARGETS):
+            raise DigitsError(
+                f"The checkpoint asks to run {target!r}; only {', '.join(_TARGETS)} are allowed."
+            )
+    return instantiate(config, _convert_="all")
+
+
+def _targets(config: Any) -> list[str]:
+    if isinstance(config, dict):
+        own = [str(config["_target_"])] if "_target_" in config else []
+        return own + [t for value in config.values() for t in _targets(value)]
+    if isinstance(config, list):
+        return [t for value in config for t in _targets(value)]
+    return []

@@ -1,0 +1,67 @@
+"""What people see: the start banner, the result table, one line for an error."""
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from digits.errors import DigitsError
+
+# highlight=False and soft_wrap keep paths whole in logs and pipes.
+console = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Result = TypeVar("Result")
+
+
+def banner(title: str, facts: Mapping[str, object]) -> None:
+    """Say what is about to run."""
+    console.print(f"[bold]{title}[/bold]")
+    for name, value in facts.items():
+        console.print(f"  {name:<14} {value}", markup=False)
+
+
+def result_table(title: str, figures: Mapping[str, float], paths: Mapping[str, Path]) -> None:
+    """The last thing a command prints: its figures, and where its outputs are."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.1f}" if value >= 10 else f"{value:.4f}")
+    console.print(table)
+    for name, path in paths.items():
+        console.print(f"  {name:<14} {path}", markup=False)
+
+
+def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
+    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1."""
+
+    @functools.wraps(main)
+    def wrapped(*args: Any, **kwargs: Any) -> Result:
+        try:
+            return main(*args, **kwargs)
+        except Exception as error:
+            cause = _find(error)
+            if cause is None:
+                raise
+            _errors.print(f"[bold red]Error:[/bold red] {_message(cause)}", markup=True)
+            sys.exit(1)
+
+    return wrapped
+
+
+def _find(error: BaseException | None) -> DigitsError | None:
+    while error is not None and not isinstance(error, DigitsError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _message(error: DigitsError) -> str:
+    text = str(error)
+    if "Original Traceback" in text:  # raised in a loading process, which wraps the text
+        text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
+    return text.replace("[", "\\[")

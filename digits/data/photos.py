@@ -1,0 +1,96 @@
+"""Photo files to tensors: every common pixel format, read rightly."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from digits.errors import DigitsError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+_EXIF_ORIENTATION = 0x0112
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+
+
+def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+    """Decode a photo.
+
+    16-bit photos are scaled to 8 bits, transparent pixels lie on white, and a photo that its
+    camera marked as rotated (EXIF) is turned upright, unless `size` fits only the stored pixels.
+
+    Args:
+        path: the file.
+        size: `(height, width)` as annotated, where it is known.
+
+    Returns:
+        uint8 `(3, H, W)`, RGB.
+
+    Raises:
+        DigitsError: missing, unreadable or truncated file, or a size other than annotated.
+    """
+    try:
+        with Image.open(path) as image:
+            if _upright(image, path, size):
+                image = ImageOps.exif_transpose(image)
+            pixels = np.array(_to_rgb(image))
+    except FileNotFoundError as error:
+        raise DigitsError(f"{path}: no such photo.") from error
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def check_photo(path: Path, size: tuple[int, int]) -> None:
+    """Check a photo's header and checksums against its annotated `(height, width)`.
+
+    Much cheaper than decoding; a truncated PNG is found, a damaged JPEG only when decoded.
+
+    Raises:
+        DigitsError: as `load_photo`.
+    """
+    try:
+        with Image.open(path) as image:
+            if size not in {(image.height, image.width), (image.width, image.height)}:
+                raise _size_error(path, size, (image.height, image.width))
+            image.verify()
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def _upright(image: Image.Image, path: Path, size: tuple[int, int] | None) -> bool:
+    stored = (image.height, image.width)
+    sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+    upright = stored[::-1] if sideways else stored
+    if size is None or size == upright:
+        return True
+    if size == stored:  # annotated by a tool that ignores EXIF
+        return False
+    raise _size_error(path, size, upright)
+
+
+def _size_error(path: Path, size: tuple[int, int], got: tuple[int, int]) -> DigitsError:
+    return DigitsError(
+        f"{path}: expected {size[1]} x {size[0]} pixels as annotated, got {got[1]} x {got[0]}; "
+        "photos and annotations are not of the same data set."
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> DigitsError:
+    return DigitsError(
+        f"{path}: cannot be read as a photo ({error}); it may be truncated: replace the file."
+    )
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((values / 257).clip(0, 255).round().astype(np.uint8))
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, "white")
+        image = Image.alpha_composite(ground, rgba)
+    return image.convert("RGB")

@@ -1,0 +1,230 @@
+"""SVHN's own distribution (full numbers) turned into the course's COCO form.
+
+Source: Netzer et al. 2011, http://ufldl.stanford.edu/housenumbers/, for non-commercial use.
+"""
+
+import json
+import os
+import re
+import struct
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+import numpy as np
+from h5py import h5d, h5r, h5s, h5t
+from rich import progress
+
+from digits.download import fetch
+from digits.errors import DigitsError
+
+BASE_URL = "http://ufldl.stanford.edu/housenumbers"
+# Bytes and sha256. The digests are those that docTR (mindee/doctr, doctr/datasets/svhn.py)
+# checks; we know of none published for extra, so its size alone is checked.
+ARCHIVES: dict[str, tuple[int, str | None]] = {
+    "train": (404141560, "4b17bb33b6cd8f963493168f80143da956f28ec406cc12f8e5745a9f91a51898"),
+    "test": (276555967, "57ac9ceb530e4aa85b55d991be8fc49c695b3d71c6f6a88afea86549efde7fb5"),
+    "extra": (1955489752, None),
+}
+FIELDS = (b"label", b"left", b"top", b"width", b"height")
+LABELS = frozenset(range(1, 11))  # 10 is digit 0
+
+
+def svhn_split(
+    root: Path,
+    split: str,
+    *,
+    download: bool = False,
+    valid_share: float = 0.1,
+    base_url: str = BASE_URL,
+) -> tuple[Path, Path, np.ndarray | None]:
+    """JSON, folder of photos, and the sorted ids (int64) to keep: None means all of them.
+
+    ``split`` is train, valid, test or extra; train and valid part SVHN's train.
+    Raises DigitsError as ``prepare`` and ``valid_ids`` do.
+    """
+    source = "train" if split == "valid" else split
+    json_path = prepare(root, source, download=download, base_url=base_url)
+    if source != "train":
+        return json_path, root / source, None
+    ids = np.sort([image["id"] for image in json.loads(json_path.read_text())["images"]])
+    valid = valid_ids(ids, valid_share)
+    keep = valid if split == "valid" else np.setdiff1d(ids, valid)
+    return json_path, root / source, keep
+
+
+def valid_ids(image_ids: Iterable[int], share: float = 0.1, seed: int = 0) -> np.ndarray:
+    """Sorted int64 ids held out for validation: the same for the same set of ids, in any order."""
+    ids = np.unique(np.fromiter(image_ids, dtype=np.int64))
+    count = round(share * len(ids))
+    if not 0 < count < len(ids):
+        raise DigitsError(
+            f"valid_share={share} puts {count} of {len(ids)} photos into valid; train and valid "
+            "need at least one each. Choose a share such as 0.1."
+        )
+    # RandomState, because numpy promises that its stream never changes (NEP 19).
+    return np.sort(np.random.RandomState(seed).permutation(ids)[:count])
+
+
+def prepare(root: Path, split: str, *, download: bool = False, base_url: str = BASE_URL) -> Path:
+    """Path of ``root/<split>.coco.json``, made if need be from the first of these that exists:
+    the folder ``root/<split>/``, the archive ``root/<split>.tar.gz``, ``base_url``.
+
+    ``split`` is train, test or extra; ``file_name`` in the JSON is relative to the folder.
+    Boxes stay as published, so a few overrun their photo.
+
+    Raises:
+        DigitsError: unknown split, no data, a failed download, a damaged archive or folder.
+    """
+    if split not in ARCHIVES:
+        raise DigitsError(f"SVHN has no split {split!r}: expected one of {', '.join(ARCHIVES)}.")
+    folder, archive = root / split, root / f"{split}.tar.gz"
+    mat, json_path = folder / "digitStruct.mat", root / f"{split}.coco.json"
+    if not folder.exists():
+        if not archive.exists():
+            if not download:
+                raise DigitsError(_how_to_get(root, split))
+            size, sha256 = ARCHIVES[split]
+            fetch(f"{base_url.rstrip('/')}/{archive.name}", archive, size=size, sha256=sha256)
+        _unpack(archive, split)
+    if not mat.exists():
+        raise DigitsError(
+            f"{folder} has no digitStruct.mat, so it is not SVHN's own folder (the course's "
+            f"own form has none). Move it away and put SVHN's {archive.name} into {root}."
+        )
+    if not json_path.exists() or json_path.stat().st_mtime < mat.stat().st_mtime:
+        _convert(mat, json_path)
+    return json_path
+
+
+def read_digit_struct(path: Path) -> list[tuple[str, np.ndarray]]:
+    """Per photo its file name and a float64 ``(N, 5)``: label (1..10, 10 is digit 0), left, top,
+    width, height, in pixels. Raises DigitsError if ``path`` is not a digitStruct.mat.
+
+    Every number is an HDF5 object of its own, half a million in SVHN's train: about a minute, and
+    five with h5py's own indexing instead of its low-level interface.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            names, boxes = (file["digitStruct"][key][()].ravel() for key in ("name", "bbox"))
+            pairs = list(zip(names, boxes, strict=True))
+            return [
+                (_name(h5r.dereference(name, file.id)), _boxes(h5r.dereference(box, file.id)))
+                for name, box in progress.track(pairs, description=f"Reading {path.name}")
+            ]
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise DigitsError(
+            f"{path} is not a whole digitStruct.mat of SVHN's full numbers ({error}). "
+            f"Delete {path.parent} and run again to unpack it afresh."
+        ) from error
+
+
+def _name(data: h5d.DatasetID) -> str:
+    # The storage bounds the number of elements: HDF5 itself does not check the buffer.
+    buffer = np.zeros(data.get_storage_size(), dtype="<u2")
+    data.read(h5s.ALL, h5s.ALL, buffer, h5t.NATIVE_UINT16)
+    name = buffer.tobytes().decode("utf-16-le").rstrip("\0")
+    if not re.fullmatch(r"\d+\.png", name):
+        raise ValueError(f"photo named {name!r}, expected a number and .png")
+    return name
+
+
+def _boxes(group: h5py.h5g.GroupID) -> np.ndarray:
+    columns = [h5d.open(group, field) for field in FIELDS]
+    if columns[0].get_type().get_class() != h5t.REFERENCE:
+        table = np.array([[_scalar(column) for column in columns]])
+    else:
+        references = np.empty(columns[0].shape, dtype=h5py.ref_dtype)
+        rows = []
+        for column in columns:
+            if column.get_storage_size() != 8 * references.size:
+                raise ValueError("boxes with fields of different lengths")
+            column.read(h5s.ALL, h5s.ALL, references)
+            rows.append([_scalar(h5r.dereference(ref, column)) for ref in references.flat])
+        table = np.array(rows).T
+    labels = table[:, 0].tolist()
+    if not (LABELS.issuperset(labels) and np.isfinite(table).all()):
+        raise ValueError(f"labels {labels} or a box out of range")
+    return table
+
+
+def _scalar(data: h5d.DatasetID) -> float:
+    if data.get_storage_size() != 8:
+        raise ValueError("a box value that is not one double")
+    buffer = np.empty(8)  # room for eight one-byte values, should the file lie
+    data.read(h5s.ALL, h5s.ALL, buffer, h5t.NATIVE_DOUBLE)
+    return float(buffer[0])
+
+
+def _convert(mat: Path, json_path: Path) -> None:
+    images: list[dict] = []
+    annotations: list[dict] = []
+    photos = sorted(read_digit_struct(mat), key=lambda photo: int(photo[0][:-4]))
+    for name, boxes in progress.track(photos, description=f"Converting {mat.parent.name}"):
+        width, height = _png_size(mat.parent / name)
+        image_id = int(name[:-4])
+        images.append({"id": image_id, "file_name": name, "height": height, "width": width})
+        for label, left, top, box_width, box_height in boxes.tolist():
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "bbox": [left, top, box_width, box_height],
+                    "area": box_width * box_height,
+                    "category_id": int(label) % 10 + 1,
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": digit + 1, "name": str(digit)} for digit in range(10)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    temporary = json_path.with_name(f"{json_path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content))
+    os.replace(temporary, json_path)
+
+
+def _png_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone: decoding takes a hundred times longer."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(24)
+    except FileNotFoundError:
+        head = b""
+    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
+        raise DigitsError(
+            f"{path} is missing or no PNG, though digitStruct.mat lists it. "
+            f"Delete {path.parent} and run again to unpack it afresh."
+        )
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+def _unpack(archive: Path, split: str) -> None:
+    # Into a temporary folder first, so that a broken run never leaves half a split behind.
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f".{split}-") as temporary:
+        try:
+            with (
+                progress.open(archive, "rb", description=f"Unpacking {archive.name}") as file,
+                tarfile.open(fileobj=file, mode="r:gz") as tar,
+            ):
+                for member in tar:
+                    tar.extract(member, temporary, filter="data")
+            os.replace(Path(temporary, split), archive.parent / split)
+        except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+            raise DigitsError(
+                f"Cannot unpack {archive} ({archive.stat().st_size} bytes; SVHN's own has "
+                f"{ARCHIVES[split][0]}): {error}. Delete it and fetch it again, or free some "
+                "space if the disk is full."
+            ) from error
+
+
+def _how_to_get(root: Path, split: str) -> str:
+    return (
+        f"No SVHN data for split {split!r} in {root}. Expected one of\n"
+        f"  {root}/{split}.tar.gz\n"
+        f"  {root}/{split}/digitStruct.mat with {root}/{split}/1.png, 2.png, ...\n"
+        f"Set data.download=true to fetch {split}.tar.gz ({ARCHIVES[split][0] / 1e6:.0f} MB), or "
+        f"put it there by hand from {BASE_URL}/ (for non-commercial use only)."
+    )

@@ -1,0 +1,138 @@
+"""Faster R-CNN for eleven classes: a backbone's parts, anchors, RoI pooling, input transform."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torchvision.ops import MultiScaleRoIAlign
+
+from digits.errors import DigitsError
+from digits.models.backbones import Parts
+from digits.models.weights import load_detector_state
+from digits.structures import NUM_CLASSES
+
+_logger = logging.getLogger(__name__)
+
+
+class PhotoTransform(GeneralizedRCNNTransform):
+    """torchvision's transform, for uint8 photos as well, and with antialiasing.
+
+    torchvision shrinks without a filter, which breaks thin strokes of digits in large photos.
+    """
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """uint8 in 0..255 or float in 0..1, `(3, H, W)`, to normalised floats."""
+        if image.dtype == torch.uint8:
+            image = image.float().div_(255)
+        normalised: Tensor = super().normalize(image)
+        return normalised
+
+    def resize(
+        self, image: Tensor, target: dict[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """Bring the short side to `min_size` pixels, the long one to `max_size` at most."""
+        height, width = image.shape[-2:]
+        short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
+        scale = min(short / min(height, width), self.max_size / max(height, width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        image = interpolate(image[None], size, mode="bilinear", antialias=scale < 1)[0]
+        if target is not None:
+            target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
+        return image, target
+
+
+def build_detector(
+    backbone: Parts,
+    *,
+    min_size: int | Sequence[int] = 800,
+    max_size: int = 1333,
+    size_divisible: int = 32,
+    anchor_heights: tuple[float, float] | None = None,
+    anchors_per_level: int = 1,
+    aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    roi_side: int = 7,
+    roi_sampling: int = 2,
+    **rcnn: Any,
+) -> FasterRCNN:
+    """Assemble the detector.
+
+    In training it takes photos and targets and returns losses; in evaluation it takes photos and
+    returns detections (`digits.structures`), in pixels of the original photos.
+
+    Args:
+        backbone: from `digits.models.backbones`.
+        min_size: short side of the resized photo, pixels; of several, training draws one and
+            evaluation takes the last.
+        max_size: bound on the long side, pixels.
+        size_divisible: batches are padded to multiples of it; the coarsest stride at least.
+        anchor_heights: smallest and largest anchor height in pixels of the *resized* photo,
+            spread geometrically over the levels, fine to coarse; `None` gives torchvision's
+            anchors (sides 32, 64, ... per level).
+        anchors_per_level: anchor heights per level.
+        aspect_ratios: height / width.
+        roi_side: side of the pooled RoI features, cells.
+        roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
+            the backward pass of RoIAlign runs on one core.
+        rcnn: torchvision's own arguments, such as `rpn_post_nms_top_n_test`.
+
+    Raises:
+        DigitsError: arguments that torchvision does not know, or that cannot work.
+    """
+    if anchor_heights is None:
+        sizes = tuple((32 * 2**level,) for level in range(backbone.levels))
+    else:
+        sizes = _anchor_sizes(anchor_heights, backbone.levels, anchors_per_level)
+    anchors = AnchorGenerator(sizes, (tuple(aspect_ratios),) * len(sizes))
+    channels = backbone.features.out_channels
+    # The pooled extra level of a ResNet pyramid proposes regions but is not pooled from.
+    names = [str(level) for level in range(min(backbone.levels, 4))]
+    head = backbone.box_head(channels, roi_side)
+    representation = [m for m in head.modules() if isinstance(m, nn.Linear)][-1].out_features
+    try:
+        model = FasterRCNN(
+            backbone.features,
+            rpn_anchor_generator=anchors,
+            rpn_head=RPNHead(
+                channels, anchors.num_anchors_per_location()[0], conv_depth=backbone.rpn_convs
+            ),
+            box_roi_pool=MultiScaleRoIAlign(
+                names, output_size=roi_side, sampling_ratio=roi_sampling
+            ),
+            box_head=head,
+            box_predictor=FastRCNNPredictor(representation, NUM_CLASSES),
+            **rcnn,
+        )
+    except TypeError as error:
+        raise DigitsError(f"model: {error}; see torchvision's FasterRCNN for its names.") from error
+    sides = list(min_size) if isinstance(min_size, Sequence) else [min_size]
+    model.transform = PhotoTransform(
+        sides, max_size, model.transform.image_mean, model.transform.image_std, size_divisible
+    )
+    if backbone.state is not None:
+        fresh = load_detector_state(model, backbone.state)
+        _logger.info("Loaded weights; %d tensors start afresh: %s", len(fresh), ", ".join(fresh))
+    return model
+
+
+def _anchor_sizes(
+    heights: tuple[float, float], levels: int, per_level: int
+) -> tuple[tuple[float, ...], ...]:
+    smallest, largest = heights
+    if not 0 < smallest < largest or per_level < 1:
+        raise DigitsError(
+            f"model.anchor_heights={list(heights)}, anchors_per_level={per_level}: expected "
+            "[smallest, largest] in pixels, 0 < smallest < largest, and at least one per level."
+        )
+    spread = np.geomspace(smallest, largest, levels * per_level)
+    # torchvision's size is sqrt(area); a digit is about twice as high as wide (DATA: 2.07).
+    sides = [float(height / np.sqrt(2)) for height in spread]
+    return tuple(tuple(sides[i : i + per_level]) for i in range(0, len(sides), per_level))

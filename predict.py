@@ -1,0 +1,69 @@
+"""Read numbers: python predict.py ckpt=PATH [data=coco data.root=DIR split=test | photos=DIR]."""
+
+from pathlib import Path
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from digits import checkpoint
+from digits.console import banner, one_line_errors, result_table
+from digits.data.folder import PhotoFolder
+from digits.errors import DigitsError
+from digits.prediction import choose_device, predict
+from digits.report import Report, with_progress
+from digits.run import write_json
+from digits.submission import SubmissionWriter
+from digits.training import quiet
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="predict")
+@one_line_errors
+def main(cfg: DictConfig) -> float | None:
+    """Checkpoint to detections, to numbers, to a submission; returns mAP where there are labels."""
+    quiet()
+    if cfg.ckpt is None:
+        raise DigitsError("ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.")
+    inference, reading = (
+        OmegaConf.to_container(cfg[k], resolve=True) for k in ("inference", "reading")
+    )
+    loaded = checkpoint.load(Path(cfg.ckpt))
+    model = checkpoint.rebuild(loaded, inference)
+    reader = checkpoint.rebuild_reader(loaded, reading)
+    data = PhotoFolder(cfg.photos) if cfg.photos else instantiate(cfg.data)(cfg.split)
+    device, folder = choose_device(cfg.device), Path(cfg.output_dir)
+    source = cfg.photos or cfg.split
+    banner(
+        "digits: reading",
+        {
+            "checkpoint": cfg.ckpt,
+            "photos": f"{len(data)} ({source})",
+            "device": device,
+            "outputs": folder,
+        },
+    )
+
+    report = Report(reader, data.labelled, cfg.map_backend)
+    header = checkpoint.header(loaded, Path(cfg.ckpt), inference) | {"split": source}
+    found = predict(model, data, device, cfg.batch_size, cfg.num_workers)
+    with SubmissionWriter(folder, header) as submission:
+        for record, target, photo in with_progress(found, len(data), "reading"):
+            submission.add(record, *report.add(record, target, photo))
+    figures = report.figures()
+    write_json(folder / "metrics.json", figures)
+    names = (
+        "submission.zip",
+        "pred.json",
+        "pred.csv",
+        "numbers.csv",
+        "detections.json",
+        "metrics.json",
+    )
+    paths = {name: folder / name for name in names}
+    picture = report.save_picture(folder / "readings.png")
+    result_table(f"{len(data)} photos ({source})", figures, paths | {"picture": picture})
+    return figures.get("map")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Train a detector: python train.py [group=option ...] [key=value ...]; --help lists them."""
+
+from pathlib import Path
+
+import hydra
+import lightning as L
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from digits import checkpoint
+from digits.console import banner, console, one_line_errors, result_table
+from digits.data.datamodule import DigitsDataModule
+from digits.module import DigitDetector
+from digits.run import versions, write_run_files
+from digits.training import quiet, refuse_bad_checkpoint, score_checkpoint
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+@one_line_errors
+def main(cfg: DictConfig) -> float | None:
+    """Compose, fit, score the best checkpoint on valid; returns its mAP, for sweepers."""
+    quiet()
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    run_dir = Path(cfg.run_dir)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    refuse_bad_checkpoint(cfg.ckpt_path)
+
+    data = DigitsDataModule(
+        instantiate(cfg.data), instantiate(cfg.augmentation), cfg.batch_size, cfg.num_workers
+    )
+    data.setup("fit")  # bad data is refused before anything is written
+    module = DigitDetector(
+        model=instantiate(cfg.model),
+        optimizer=instantiate(cfg.optimizer),
+        schedule=instantiate(cfg.scheduler),
+        reader=instantiate(cfg.reading),
+        backbone_lr_factor=cfg.backbone_lr_factor,
+        map_backend=cfg.map_backend,
+        description=checkpoint.describe(config, versions()),
+    )
+    trainer: L.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=list(instantiate(cfg.callbacks).values()),
+        logger=list(instantiate(cfg.logger).values()),
+    )
+    if trainer.is_global_zero:
+        write_run_files(run_dir, config)
+        name = cfg.model.backbone._target_.rpartition(".")[2]
+        size = sum(p.numel() for p in module.parameters()) / 1e6
+        epochs, time = cfg.trainer.max_epochs, cfg.trainer.max_time or "unlimited"
+        banner(
+            "digits: training",
+            {
+                "detector": f"{name}, {size:.1f} M parameters",
+                "photos": f"{len(data.train)} train, {len(data.valid)} valid",
+                "budget": f"{epochs} epochs, time {time}",
+                "outputs": run_dir,
+            },
+        )
+    trainer.fit(module, data, ckpt_path=cfg.ckpt_path, weights_only=True)
+
+    best = run_dir / "best.ckpt"
+    if not trainer.is_global_zero or not best.is_file():
+        return None
+    figures, paths = score_checkpoint(
+        best, data.valid, cfg.map_backend, cfg.batch_size, cfg.num_workers
+    )
+    result_table("best.ckpt on valid", figures, paths)
+    console.print(f"Next: python predict.py ckpt={best}", markup=False)
+    return figures["map"]
+
+
+if __name__ == "__main__":
+    main()
