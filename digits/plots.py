@@ -7,11 +7,11 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")  # before pyplot: no screen is needed
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.patches import Rectangle  # noqa: E402
-from torch import Tensor  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.patches import Rectangle
+from torch import Tensor
 
-from digits.structures import CLASS_NAMES  # noqa: E402
+from digits.structures import CLASS_NAMES
 
 RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
 

@@ -12,7 +12,7 @@ from digits.console import console
 from digits.evaluation import Evaluation
 from digits.plots import save_readings
 from digits.reading import ThresholdReader
-from digits.structures import number_of, target_number
+from digits.structures import target_number
 
 _PICTURES = 36
 

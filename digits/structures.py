@@ -51,11 +51,11 @@ def check_detections(detections: dict[str, Tensor], where: str) -> None:
     boxes, scores, labels = (detections[k] for k in ("boxes", "scores", "labels"))
     if not torch.isfinite(boxes).all():
         raise DigitsError(f"{where}: expected finite boxes, got NaN or infinity.")
-    if n and not (0 <= float(scores.min()) and float(scores.max()) <= 1):
+    if n and not (float(scores.min()) >= 0 and float(scores.max()) <= 1):
         raise DigitsError(
             f"{where}: expected scores in [0, 1], got {scores.min()}..{scores.max()}."
         )
-    if n and not (1 <= int(labels.min()) and int(labels.max()) < NUM_CLASSES):
+    if n and not (int(labels.min()) >= 1 and int(labels.max()) < NUM_CLASSES):
         raise DigitsError(f"{where}: expected labels in 1..10, got {labels.min()}..{labels.max()}.")
 
 

@@ -69,9 +69,10 @@ class DigitsDataModule(L.LightningDataModule):
         self.num_workers = num_workers
 
     def setup(self, stage: str) -> None:
-        if stage == "fit":
+        """Open train and valid, once."""
+        if not hasattr(self, "valid"):
             self.train = self.open_split("train")
-        self.valid = self.open_split("valid")
+            self.valid = self.open_split("valid")
 
     def train_dataloader(self) -> DataLoader:
         data = self.train if self.augmentation is None else Augmented(self.train, self.augmentation)

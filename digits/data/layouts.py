@@ -52,8 +52,8 @@ def draw_layout(rng: np.random.Generator) -> Layout:
     if rng.random() < _SMALL:  # step back: more wall around the same digits
         box_height = min(box_height, 60.0)
         size *= box_height / rng.uniform(0.2, 0.5) / size[1]
-        if size.max() > 480:
-            box_height, size = box_height * 480 / size.max(), size * 480 / size.max()
+        if size.max() > 400:
+            box_height, size = box_height * 400 / size.max(), size * 400 / size.max()
         center = size * rng.uniform(0.2, 0.8, 2)
     return Layout(
         height=max(12, round(size[1])),

@@ -43,11 +43,11 @@ def wall(
     rng: np.random.Generator, height: int, width: int, unit: float, colour: np.ndarray
 ) -> np.ndarray:
     """A wall or door of one material around `colour`."""
-    kind = rng.choice(6, p=(0.4, 0.22, 0.13, 0.1, 0.08, 0.07))
+    kind = rng.choice(6, p=(0.46, 0.22, 0.13, 0.07, 0.08, 0.04))
     rough = noise(rng, height, width, max(1.0, unit * rng.uniform(0.3, 1.5)))
     shade = rough * rng.uniform(0.005, 0.05)
     if kind == 0:  # plaster, paint
-        shade += noise(rng, height, width, max(1.0, unit / 12)) * rng.uniform(0, 0.05)
+        shade += noise(rng, height, width, max(1.5, unit / 12)) * rng.uniform(0, 0.03)
     elif kind == 1:  # bricks, or blocks
         picture = _bricks(rng, height, width, unit * rng.uniform(0.35, 1.1), colour)
         return picture + shade[..., None]
@@ -60,7 +60,7 @@ def wall(
         shade += line[None, :] if len(along) == width else line[:, None]
     elif kind == 3:  # stone
         veins = np.abs(noise(rng, height, width, max(1.5, unit * rng.uniform(0.15, 0.5))))
-        shade += (veins - 0.7) * rng.uniform(0.03, 0.12)
+        shade += (veins - 0.7) * rng.uniform(0.02, 0.08)
     elif kind == 4:  # tiles, window bars
         pitch = unit * rng.uniform(0.8, 2.5)
         thick = max(1.0, unit * rng.uniform(0.03, 0.12))
@@ -69,7 +69,7 @@ def wall(
         shade += (x[None, :] | y[:, None]) * np.float32(rng.uniform(-0.2, 0.2))
     else:  # leaves
         leaf = noise(rng, height, width, max(1.5, unit * rng.uniform(0.1, 0.4)))
-        shade += leaf * rng.uniform(0.08, 0.2)
+        shade += leaf * rng.uniform(0.05, 0.15)
     return colour + shade[..., None].astype(np.float32)
 
 
@@ -214,21 +214,26 @@ def blur(rng: np.random.Generator, picture: np.ndarray, unit: float) -> np.ndarr
 
 def sensor(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Luminance and colour noise."""
-    level = np.float32(rng.exponential(0.008))
+    level = np.float32(rng.exponential(0.007))
     grain = _grain(rng, *picture.shape[:2])
     return picture + level * (grain[..., :3] + grain[..., 3:])
 
 
-def develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Exposure, white balance, contrast, JPEG: to uint8 (H, W, 3)."""
+def expose(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Contrast, white balance, brightness: to uint8 (H, W, 3)."""
     mean = float(picture.mean())
     gain = rng.uniform(0.75, 1.15) * 255 * np.exp(rng.normal(0, 0.12)) * rng.normal(1, 0.02, 3)
     # Metered on the whole: bright and dark scenes keep some detail.
     target = 255 * np.clip(mean, 0.1, 0.75) * np.exp(rng.normal(0, 0.1))
     shift = (target - gain * mean).astype(np.float32)
-    photo = np.clip(picture * gain.astype(np.float32) + shift, 0, 255).astype(np.uint8)
-    if rng.random() < 0.75:
-        quality = int(rng.integers(35, 96))
-        encoded = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        photo = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-    return photo
+    picture = picture * gain.astype(np.float32) + shift
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def compress(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
+    """Most photos went through JPEG."""
+    if rng.random() < 0.25:
+        return photo
+    options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))]
+    encoded = cv2.imencode(".jpg", photo[..., ::-1], options)[1]
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)

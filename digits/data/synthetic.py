@@ -67,6 +67,16 @@ class SyntheticDigits(Dataset):
         return np.random.default_rng((self.seed, range(len(self))[index]))
 
 
+def open_split(
+    split: str, train_count: int, valid_count: int, test_count: int, seed: int = 0
+) -> SyntheticDigits:
+    """Open train, valid or test, each drawn from a seed of its own."""
+    counts = {"train": train_count, "valid": valid_count, "test": test_count}
+    if split not in counts:
+        raise DigitsError(f"split={split}: expected one of {', '.join(counts)}.")
+    return SyntheticDigits(counts[split], len(counts) * seed + list(counts).index(split))
+
+
 def render(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw one photo.
 
@@ -82,8 +92,8 @@ def render_with_ink(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """`render`, and where the ink is: float32 (H, W) in 0..1, before any blur."""
     layout = draw_layout(rng)  # first, since `SyntheticDigits.size` draws nothing else
-    # Drawn at about the digits' own resolution: all finer detail would be lost anyway.
-    tall = float(np.clip(layout.box_height, 20, 36))
+    # At about the resolution of SVHN's digits; finer detail would be blurred away.
+    tall = float(np.clip(layout.box_height, 16, 32))
     scale = tall / layout.box_height
     scale = min(scale, (40_000 / (layout.width * layout.height)) ** 0.5)
     tall = scale * layout.box_height
@@ -101,17 +111,37 @@ def render_with_ink(
     room = tall * np.array([-0.2, -0.1, 0.2, 0.1])
     picture = scenery.clutter(rng, picture, keep + room, tall)
     sign = _sign(rng, row, tall, ink_rgb, ground_rgb, wall_rgb)
-    layers = cv2.warpPerspective(sign, warp, (width, height))
-    picture = picture * (1 - layers[..., 3:4]) + layers[..., :3]
+    ink = _mount(picture, sign, warp)
 
-    picture = scenery.light(rng, picture)
-    picture = scenery.blur(rng, picture, tall)
     size = (layout.width, layout.height)
-    shrink = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
-    picture = scenery.sensor(rng, cv2.resize(picture, size, interpolation=shrink))
+    picture = scenery.blur(rng, scenery.light(rng, picture), tall)
+    if scale > 1:
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    photo = scenery.expose(rng, scenery.sensor(rng, picture))
+    if scale < 1:  # in bytes: large photos cost most
+        photo = cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC)
     labels = np.array(layout.digits, np.int64) + 1
-    ink = cv2.resize(layers[..., 4], size, interpolation=cv2.INTER_AREA)
-    return scenery.develop(rng, picture), boxes, labels, ink
+    ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    return scenery.compress(rng, photo), boxes, labels, ink
+
+
+def _mount(picture: np.ndarray, sign: np.ndarray, warp: np.ndarray) -> np.ndarray:
+    """Put the sign on the picture, in place; returns the ink, float32 (H, W)."""
+    height, width = picture.shape[:2]
+    high, wide = sign.shape[:2]
+    sheet = np.array([[[0, 0], [wide, 0], [wide, high], [0, high]]], np.float32)
+    corners = cv2.perspectiveTransform(sheet, warp)[0]
+    x1, y1 = (int(max(0, v)) for v in np.floor(corners.min(0)))
+    x2, y2 = (int(v) for v in np.minimum(np.ceil(corners.max(0)), (width, height)))
+    # Only the part that the sheet covers: warping the whole picture costs more.
+    shift = np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1.0]])
+    layers = cv2.warpPerspective(sign, shift @ warp, (x2 - x1, y2 - y1))
+    part = picture[y1:y2, x1:x2]
+    part *= 1 - layers[..., 3:4]
+    part += layers[..., :3]
+    ink = np.zeros((height, width), np.float32)
+    ink[y1:y2, x1:x2] = layers[..., 4]
+    return ink
 
 
 def _warp(

@@ -132,7 +132,7 @@ def typeset(rng: np.random.Generator, layout: Layout, tall: float, share: float)
     size = max(6, round(tall * share))
     usual = float(np.mean([glyph(face, c).mask.shape[1] for c in "023456789"])) / GLYPH
     side = tall * rng.uniform(0.01, 0.05)
-    stretch = (0.51 * layout.stretch * tall - 2 * side) / (usual * size)
+    stretch = (0.49 * layout.stretch * tall - 2 * side) / (usual * size)
     stretch = float(np.clip(stretch, 0.6, 1.5))  # further would not look like a typeface
     # Digits screwed on one by one climb in steps; those on one plate tilt as a whole.
     steps = abs(layout.slope) > 0.1 and rng.random() < 0.4

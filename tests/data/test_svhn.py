@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits.data import svhn
+from digits.data import digit_struct, svhn
 from digits.errors import DigitsError
 
 # name -> rows of label, left, top, width, height; out of order, as in no promise of SVHN's
@@ -56,7 +56,7 @@ def write_digit_struct(path: Path, photos: dict[str, list[Row]]) -> None:
             group = store.create_group(f"r{next(counter):x}")
             group.attrs["MATLAB_class"] = np.bytes_("struct")
             boxes.append(group.ref)
-            for field, values in zip(svhn.FIELDS, zip(*rows, strict=True), strict=True):
+            for field, values in zip(digit_struct.FIELDS, zip(*rows, strict=True), strict=True):
                 if len(values) == 1:
                     put(group, field.decode(), np.array([values]), "double")
                 else:
