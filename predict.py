@@ -1,5 +1,9 @@
 """Read numbers: python predict.py ckpt=PATH [data=coco data.root=DIR split=test | photos=DIR]."""
 
+import digits.threads  # noqa: F401  # before torch
+
+# isort: split
+
 from pathlib import Path
 
 import hydra

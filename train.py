@@ -1,5 +1,9 @@
 """Train a detector: python train.py [group=option ...] [key=value ...]; --help lists them."""
 
+import digits.threads  # noqa: F401  # before torch
+
+# isort: split
+
 from pathlib import Path
 
 import hydra
@@ -41,8 +45,8 @@ def main(cfg: DictConfig) -> float | None:
     )
     trainer: L.Trainer = instantiate(
         cfg.trainer,
-        callbacks=list(instantiate(cfg.callbacks).values()),
-        logger=list(instantiate(cfg.logger).values()),
+        callbacks=[c for c in instantiate(cfg.callbacks).values() if c],
+        logger=[x for x in instantiate(cfg.logger).values() if x],
     )
     if trainer.is_global_zero:
         write_run_files(run_dir, config)

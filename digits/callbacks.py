@@ -73,8 +73,8 @@ class ReadingPictures(Callback):
         assert isinstance(pl_module, DigitDetector)
         if len(self._items) >= self.photos or not trainer.is_global_zero:
             return
-        for photo, target, found in zip(*batch, outputs, strict=True):
-            kept = pl_module.evaluation.read.select(found)
+        for photo, target, found in zip(*batch, outputs["detections"], strict=True):
+            kept = pl_module.evaluation.reader.select(found)
             self._items.append(
                 {
                     "photo": photo.cpu(),

@@ -1,9 +1,9 @@
 """Checkpoints that describe themselves: plain data and tensors, never unpickled."""
 
 import hashlib
+import importlib
 import json
 import os
-import pickle
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from digits.errors import DigitsError
+from digits.models.weights import load_plain
 from digits.structures import CLASS_NAMES
 
 KEY = "digits"  # where our description lies in a Lightning checkpoint
@@ -34,21 +35,19 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DigitsError(f"ckpt={path}: no such file; train.py writes best.ckpt and last.ckpt.")
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: dict[str, Any] = load_plain(path)
         description, _ = checkpoint[KEY], checkpoint["state_dict"]
-    except (
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        names = description["class_names"]
+        _ = description["config"]["model"], description["config"]["reading"]
+    except (DigitsError, KeyError, TypeError, IndexError) as error:
+        reason = (
+            "not a torch file of plain data"
+            if isinstance(error, DigitsError)
+            else f"no description in it: {error!r}"
+        )
         raise DigitsError(
             f"ckpt={path}: not a checkpoint of digits' train.py ({reason})."
         ) from error
-    names = description.get("class_names")
     if names != list(CLASS_NAMES):
         raise DigitsError(f"ckpt={path}: expected the classes {list(CLASS_NAMES)}, got {names}.")
     return checkpoint
@@ -66,7 +65,14 @@ def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None)
     config["backbone"]["weights"] = "none"  # they are in the checkpoint: download nothing
     model = _instantiate(config)
     state = checkpoint["state_dict"]
-    model.load_state_dict({k.removeprefix("model."): v for k, v in state.items()})
+    try:
+        model.load_state_dict({k.removeprefix("model."): v for k, v in state.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DigitsError(
+            f"The checkpoint's weights do not fit its network, changed by inference={inference}: "
+            f"{reason}"
+        ) from error
     detector: nn.Module = model.eval()
     return detector
 
@@ -108,11 +114,24 @@ def finish(path: Path, metrics: dict[str, float]) -> None:
 
 def _instantiate(config: dict[str, Any]) -> Any:
     for target in _targets(config):
-        if not target.startswith(_TARGETS):
+        if not _is_ours(target):
             raise DigitsError(
                 f"The checkpoint asks to run {target!r}; only {', '.join(_TARGETS)} are allowed."
             )
     return instantiate(config, _convert_="all")
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a name is defined in one of our modules, not just reachable through what it imports
+    (`digits.models.weights.pickle.loads` would run anything)."""
+    module, _, name = target.rpartition(".")
+    if not target.startswith(_TARGETS):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return False
+    return getattr(found, "__module__", None) == module
 
 
 def _targets(config: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """Scores of a whole split: mAP of the boxes, accuracy of the numbers; exact under DDP."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -9,6 +8,7 @@ from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
 from digits.metrics import NumberAccuracy
+from digits.reading import ThresholdReader
 from digits.structures import CLASS_NAMES, target_number
 
 BACKENDS = ("faster_coco_eval", "pycocotools")
@@ -22,20 +22,20 @@ class Evaluation:
     must cost). Every process computes the same figures from all photos.
 
     Args:
-        read: detections to a number.
+        reader: detections to a number.
         backend: `faster_coco_eval`, or `pycocotools` for the same value, slower.
         per_class: AP of every digit as well; evaluates ten times, so keep it for final scores.
     """
 
     def __init__(
         self,
-        read: Callable[[dict[str, Any]], str],
+        reader: ThresholdReader,
         backend: str = "faster_coco_eval",
         per_class: bool = False,
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f"Expected argument `backend` in {BACKENDS} but got {backend!r}")
-        self.read = read
+        self.reader = reader
         self.backend = backend
         self.per_class = per_class
         self.reset()
@@ -67,7 +67,7 @@ class Evaluation:
     def _mean_average_precision(self, pairs: list[Any]) -> dict[str, float]:
         # Every process holds all photos already, so the metric itself must not sync.
         metric = MeanAveragePrecision(
-            backend=self.backend, class_metrics=self.per_class, sync_on_compute=False
+            backend=cast(Any, self.backend), class_metrics=self.per_class, sync_on_compute=False
         )
         metric.warn_on_many_detections = False
         metric.update([found for found, _ in pairs], [target for _, target in pairs])
@@ -83,5 +83,5 @@ class Evaluation:
 
     def _numbers(self, pairs: list[Any]) -> dict[str, float]:
         metric = NumberAccuracy(sync_on_compute=False)
-        metric.update([self.read(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
+        metric.update([self.reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
         return {name: float(value) for name, value in metric.compute().items()}

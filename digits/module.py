@@ -56,7 +56,7 @@ class DigitDetector(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         photos, targets = batch
         losses = self.model(photos, targets)
-        loss: Tensor = sum(losses.values())  # type: ignore[assignment]
+        loss: Tensor = sum(losses.values())
         if not torch.isfinite(loss):
             parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
             raise FloatingPointError(
@@ -68,11 +68,11 @@ class DigitDetector(L.LightningModule):
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(photos))
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> list[dict[str, Tensor]]:
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         photos, targets = batch
         detections = self(photos)
         self.evaluation.update(detections, targets)
-        return detections
+        return {"detections": detections}
 
     def on_validation_epoch_start(self) -> None:
         self.evaluation.reset()
@@ -99,7 +99,8 @@ class DigitDetector(L.LightningModule):
         return spent
 
     def configure_optimizers(self) -> Any:
-        features, rest = [], []
+        features: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
                 (features if name.startswith("backbone.") else rest).append(parameter)

@@ -23,7 +23,7 @@ def predict(
     data: Any,
     device: torch.device,
     batch_size: int = 16,
-    num_workers: int = 2,
+    num_workers: int | None = None,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Tensor]]:
     """Detect the digits of every photo, in the order of the data set.
 

@@ -42,7 +42,7 @@ def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
 
 
 def score_checkpoint(
-    path: Path, valid: Any, map_backend: str, batch_size: int, num_workers: int
+    path: Path, valid: Any, map_backend: str, batch_size: int, num_workers: int | None
 ) -> tuple[dict[str, float], dict[str, Path]]:
     """Score a finished checkpoint on valid, and store the scores in it and beside it.
 

@@ -1,5 +1,6 @@
 """The LightningDataModule: splits, augmentation, loaders."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,10 @@ def collate(items: list[Item]) -> tuple[list[Tensor], list[dict[str, Any]]]:
     return list(photos), list(targets)
 
 
-def loader(data: Any, batch_size: int, num_workers: int, **kwargs: Any) -> DataLoader:
+def loader(data: Any, batch_size: int, num_workers: int | None, **kwargs: Any) -> DataLoader:
     """A loader of photos, in order unless `shuffle` is given."""
+    if num_workers is None:
+        num_workers = min(8, max(1, (os.cpu_count() or 1) // 2))
     return DataLoader(
         data,
         batch_size=batch_size,
@@ -52,7 +55,8 @@ class DigitsDataModule(L.LightningDataModule):
         open_split: `train`, `valid` or `test` to a data set of (photo, target).
         augmentation: `(photo, target)` to the same, for training only.
         batch_size: photos per batch and process.
-        num_workers: loading processes per loader; 0 loads in the main process.
+        num_workers: loading processes per loader; 0 loads in the main process, `None` takes
+            half the cores, 1 to 8.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class DigitsDataModule(L.LightningDataModule):
         open_split: Callable[[str], Any],
         augmentation: Augmentation | None = None,
         batch_size: int = 16,
-        num_workers: int = 2,
+        num_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.open_split = open_split

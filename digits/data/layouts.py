@@ -90,7 +90,8 @@ def fit(boxes: Path, photos: Path, count: int = 5000, seed: int = 0) -> dict[str
     table = np.loadtxt(boxes, delimiter=",", skiprows=1, dtype=np.int64)
     numbers = np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1)
     rng = np.random.default_rng(seed)
-    rows, digits = [], []
+    rows: list[list[int]] = []
+    digits: list[np.ndarray] = []
     for index in rng.permutation(len(numbers)):
         number = numbers[index]
         number = number[np.argsort(number[:, 4])]

@@ -33,9 +33,8 @@ def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """
     try:
         with Image.open(path) as image:
-            if _upright(image, path, size):
-                image = ImageOps.exif_transpose(image)
-            pixels = np.array(_to_rgb(image))
+            upright = _upright(image, path, size)
+            pixels = np.array(_to_rgb(ImageOps.exif_transpose(image) if upright else image))
     except FileNotFoundError as error:
         raise DigitsError(f"{path}: no such photo.") from error
     except _UNREADABLE as error:

@@ -115,7 +115,7 @@ def clutter(
             tone = np.clip(picture.mean() + rng.normal(0, 0.3) + rng.normal(0, 0.05, 3), 0, 1)
         else:
             tone = rng.choice([rng.uniform(0, 0.15), rng.uniform(0.6, 0.95)]) + np.zeros(3)
-        band = wall(rng, *part.shape[:2], unit, tone.astype(np.float32))
+        band = wall(rng, part.shape[0], part.shape[1], unit, tone.astype(np.float32))
         picture[area] = 0.1 * part + 0.9 * band
     thick = max(1, round(unit * rng.uniform(0.03, 0.12)))
     for _ in range(rng.poisson(0.5)):  # cables, gutters, joints: right across the photo
@@ -204,17 +204,20 @@ def blur(rng: np.random.Generator, picture: np.ndarray, unit: float) -> np.ndarr
             small = (max(8, round(width * ratio)), max(6, round(height * ratio)))
             picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
             picture = sensor(rng, picture)
+            if rng.random() < 0.5:  # stored small: colours bleed over several final pixels
+                stored = compress(rng, np.clip(picture * 255, 0, 255).astype(np.uint8))
+                picture = stored.astype(np.float32) / 255
             way = rng.choice([cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_LANCZOS4])
             picture = cv2.resize(picture, (width, height), interpolation=int(way))
     if rng.random() < 0.3:  # sharpened in the camera: halos
         soft = cv2.GaussianBlur(picture, (0, 0), max(0.6, unit * 0.06))
-        picture = picture + np.float32(rng.uniform(0.3, 1.2)) * (picture - soft)
+        picture = picture + np.float32(rng.uniform(0.3, 0.9)) * (picture - soft)
     return picture
 
 
 def sensor(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Luminance and colour noise."""
-    level = np.float32(rng.exponential(0.007))
+    level = np.float32(rng.exponential(0.005))
     grain = _grain(rng, *picture.shape[:2])
     return picture + level * (grain[..., :3] + grain[..., 3:])
 
@@ -236,4 +239,4 @@ def compress(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
         return photo
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))]
     encoded = cv2.imencode(".jpg", photo[..., ::-1], options)[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB))

@@ -99,7 +99,7 @@ def render_with_ink(
     tall = scale * layout.box_height
     width, height = max(8, round(layout.width * scale)), max(8, round(layout.height * scale))
 
-    share = float(rng.uniform(0.8, 0.97))
+    share = float(rng.uniform(0.77, 0.96))
     row = typeset(rng, layout, tall, share)
     warp = _warp(rng, row, layout, scale, (width, height))
     hulls = [cv2.perspectiveTransform(hull[None], warp)[0] / scale for hull in row.hulls]
@@ -196,8 +196,14 @@ def _colours(rng: np.random.Generator) -> np.ndarray:
         colours[0] = ground + (ink - ground) * rng.uniform(0.9, 1.7)
         if rng.random() < 0.1:
             colours[:2] = colours[1::-1]
+    elif rng.random() < 0.5:  # enamel: navy, black, green or red, and white
+        deep = np.array(
+            [(0.1, 0.15, 0.45), (0.05, 0.05, 0.07), (0.02, 0.25, 0.15), (0.5, 0.08, 0.1)]
+        )
+        pair = np.stack([deep[rng.choice(4, p=(0.5, 0.35, 0.08, 0.07))], rng.uniform(0.75, 1, 3)])
+        colours = np.stack([*rng.permutation(pair), draw_colours(rng)[2]])
     else:
-        colours = rng.uniform(0.05, 0.95, (3, 1)) + rng.normal(0, 0.05, (3, 3))
+        colours = rng.uniform(0.05, 0.95, (3, 1)) + rng.normal(0, 0.035, (3, 3))
         if rng.random() < 0.4:
             colours[1] = colours[2]  # no plate
     gap = colours[0].mean() - colours[1].mean()
@@ -233,12 +239,12 @@ def _sign(
     for mask, (x, y) in zip(row.masks, row.places, strict=True):
         part = digits[y - room :, x - room :][: mask.shape[0], : mask.shape[1]]
         np.maximum(part, mask, out=part)
-    if rng.random() < 0.5:  # bolder or lighter strokes
+    if rng.random() < 0.6:  # mostly bolder: hairlines hardly occur
         soft = cv2.GaussianBlur(digits, (0, 0), tall * 0.025)
-        digits = np.clip((soft - rng.uniform(0.3, 0.6)) * 4 + 0.5, 0, 1)
+        digits = np.clip((soft - np.float32(rng.uniform(0.2, 0.5))) * 4 + 0.5, 0, 1)
     if rng.random() < 0.07:  # worn paint
         holes = scenery.noise(rng, high, wide, max(1.0, tall / 8))
-        digits = digits * np.clip(1.6 - holes * rng.uniform(0.3, 0.9), 0.1, 1)
+        digits *= np.clip(1.6 - holes * np.float32(rng.uniform(0.3, 0.9)), 0.1, 1)
 
     style = rng.choice(4, p=(0.55, 0.2, 0.08, 0.17))
     step = max(1, round(tall * rng.uniform(0.02, 0.07)))
@@ -248,11 +254,11 @@ def _sign(
         shadow = cv2.GaussianBlur(shadow, (0, 0), 0.4 + tall * rng.uniform(0, 0.04))
         _over(face, shadow * np.float32(rng.uniform(0.2, 0.7)), ground * np.float32(0.2))
     elif style == 2:  # an outline
-        edge = cv2.dilate(digits, np.ones((2 * step // 2 + 1,) * 2, np.uint8))
+        edge = np.asarray(cv2.dilate(digits, np.ones((2 * step + 1, 2 * step + 1), np.uint8)))
         tone = np.clip(ink + rng.choice([-0.5, 0.5]), 0, 1).astype(np.float32)
         _over(face, edge, tone)
-    y = np.linspace(-1, 1, high, dtype=np.float32)[:, None, None]
-    paint = ink + y * np.float32(rng.normal(0, 0.06))
+    fall = np.linspace(-1, 1, high, dtype=np.float32)[:, None, None]
+    paint = ink + fall * np.float32(rng.normal(0, 0.06))
     if style == 3:  # cast or bevelled: lit on one side, dark on the other
         soft = cv2.GaussianBlur(digits, (0, 0), 0.5 + tall * 0.02)
         slant = np.roll(soft, (step, step), (0, 1)) - np.roll(soft, (-step, -step), (0, 1))
@@ -272,7 +278,7 @@ def _plate(
     ground: np.ndarray,
 ) -> None:
     high, wide = row.size
-    room = tall * rng.uniform(0.1, 0.5, 2)
+    room = tall * rng.uniform(0.05, 0.5, 2)
     points = np.concatenate(row.hulls)
     x1, y1 = (int(v) for v in points.min(0) - room)
     x2, y2 = (int(v) for v in points.max(0) + room)

@@ -70,16 +70,12 @@ def _font(face: int) -> ImageFont.FreeTypeFont:
     # Basic layout: the same glyphs whether or not this Pillow has Raqm.
     font = ImageFont.truetype(str(path), 96, layout_engine=ImageFont.Layout.BASIC)
     if "wght" in path.name:
-        axes = font.get_variation_axes()
         wanted = {b"Weight": weight, b"Optical Size": 18}  # hairlines of display sizes vanish
-        font.set_variation_by_axes(
-            [
-                min(
-                    max(wanted.get(axis["name"], axis["default"]), axis["minimum"]), axis["maximum"]
-                )
-                for axis in axes
-            ]
-        )
+        values: list[float] = []
+        for axis in font.get_variation_axes():
+            low, high = axis["minimum"] or 0, axis["maximum"] or 0
+            values.append(min(max(wanted.get(axis["name"], axis["default"] or 0), low), high))
+        font.set_variation_by_axes(values)
     return font
 
 
@@ -132,7 +128,7 @@ def typeset(rng: np.random.Generator, layout: Layout, tall: float, share: float)
     size = max(6, round(tall * share))
     usual = float(np.mean([glyph(face, c).mask.shape[1] for c in "023456789"])) / GLYPH
     side = tall * rng.uniform(0.01, 0.05)
-    stretch = (0.49 * layout.stretch * tall - 2 * side) / (usual * size)
+    stretch = (0.475 * layout.stretch * tall - 2 * side) / (usual * size)
     stretch = float(np.clip(stretch, 0.6, 1.5))  # further would not look like a typeface
     # Digits screwed on one by one climb in steps; those on one plate tilt as a whole.
     steps = abs(layout.slope) > 0.1 and rng.random() < 0.4
@@ -143,7 +139,7 @@ def typeset(rng: np.random.Generator, layout: Layout, tall: float, share: float)
         wide = max(2, round(shape.mask.shape[1] / GLYPH * size * stretch))
         mask = cv2.resize(shape.mask, (wide, size), interpolation=cv2.INTER_AREA)
         masks.append(mask.astype(np.float32) / 255)
-        hulls.append(shape.hull * np.float32([wide * GLYPH / shape.mask.shape[1], size]))
+        hulls.append(shape.hull * np.array([wide * GLYPH / shape.mask.shape[1], size], np.float32))
         corners.append((x, y))
         advance = wide + 2 * side + layout.gap * tall
         if layout.stacked:
@@ -154,7 +150,7 @@ def typeset(rng: np.random.Generator, layout: Layout, tall: float, share: float)
     pad = int(PAD * tall)
     shift = pad - np.min(corners, axis=0)
     places = [(round(cx + shift[0]), round(cy + shift[1])) for cx, cy in corners]
-    hulls = [hull + np.float32(place) for hull, place in zip(hulls, places, strict=True)]
+    hulls = [hull + np.array(place, np.float32) for hull, place in zip(hulls, places, strict=True)]
     right, bottom = np.max([hull.max(0) for hull in hulls], axis=0)
     sheet = (int(np.ceil(bottom)) + pad, int(np.ceil(right)) + pad)
     return Row(masks, places, hulls, sheet, side, 0.0 if steps else layout.slope)

@@ -1,8 +1,9 @@
 """Faster R-CNN for eleven classes: a backbone's parts, anchors, RoI pooling, input transform."""
 
+import inspect
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -87,16 +88,22 @@ def build_detector(
     Raises:
         DigitsError: arguments that torchvision does not know, or that cannot work.
     """
-    if anchor_heights is None:
-        sizes = tuple((32 * 2**level,) for level in range(backbone.levels))
-    else:
+    sizes: tuple[tuple[float, ...], ...] = tuple((32 * 2**i,) for i in range(backbone.levels))
+    if anchor_heights is not None:
         sizes = _anchor_sizes(anchor_heights, backbone.levels, anchors_per_level)
     anchors = AnchorGenerator(sizes, (tuple(aspect_ratios),) * len(sizes))
-    channels = backbone.features.out_channels
+    channels = cast(int, backbone.features.out_channels)
     # The pooled extra level of a ResNet pyramid proposes regions but is not pooled from.
     names = [str(level) for level in range(min(backbone.levels, 4))]
     head = backbone.box_head(channels, roi_side)
     representation = [m for m in head.modules() if isinstance(m, nn.Linear)][-1].out_features
+    # torchvision swallows names that it does not know.
+    unknown = sorted(set(rcnn) - set(inspect.signature(FasterRCNN.__init__).parameters))
+    if unknown:
+        raise DigitsError(
+            f"model: unknown argument {', '.join(unknown)}; see torchvision's FasterRCNN for its "
+            "names."
+        )
     try:
         model = FasterRCNN(
             backbone.features,
@@ -112,7 +119,7 @@ def build_detector(
             **rcnn,
         )
     except TypeError as error:
-        raise DigitsError(f"model: {error}; see torchvision's FasterRCNN for its names.") from error
+        raise DigitsError(f"model: {error}.") from error
     sides = list(min_size) if isinstance(min_size, Sequence) else [min_size]
     model.transform = PhotoTransform(
         sides, max_size, model.transform.image_mean, model.transform.image_std, size_divisible

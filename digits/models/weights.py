@@ -1,6 +1,6 @@
 """Pretrained weights: by name from torchvision, or from a file; never unpickled."""
 
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -44,15 +44,30 @@ def read_state(path: Path) -> State:
     Raises:
         DigitsError: not a torch file of plain tensors.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
+    content = load_plain(path)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not state or not all(isinstance(v, Tensor) for v in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    ):
         raise DigitsError(f"{path}: expected a state dict (names to tensors).")
     return {name.removeprefix("model."): value for name, value in state.items()}
+
+
+def load_plain(path: Path) -> Any:
+    """Read a torch file of tensors and plain data on the CPU; never unpickled.
+
+    Raises:
+        DigitsError: anything else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd pickle protocols, in files that are none
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what torch raises on other files has no common type
+        reason = str(error) if isinstance(error, OSError) else type(error).__name__
+        raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
 
 
 def load_detector_state(model: nn.Module, state: State) -> list[str]:

@@ -1,0 +1,60 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from digits.data.coco import open_split
+from digits.data.datamodule import DigitsDataModule
+from digits.data.synthetic import SyntheticDigits
+
+
+def darken(photo: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+    return torch.zeros_like(photo), target
+
+
+def module(coco_root: Path, **kwargs: Any) -> DigitsDataModule:
+    data = DigitsDataModule(lambda split: open_split(split, str(coco_root)), **kwargs)
+    data.setup("fit")
+    return data
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_valid_is_served_whole_in_order_and_unchanged(coco_root: Path, workers: int) -> None:
+    data = module(coco_root, augmentation=darken, batch_size=16, num_workers=workers)
+    ((photos, targets),) = list(data.val_dataloader())
+    assert [t["image_id"] for t in targets] == [3, 4]
+    assert [p.shape for p in photos] == [(3, 30, 40)] * 2
+    assert all(p.float().mean() > 100 for p in photos)
+
+
+def test_train_is_augmented_and_shuffled(coco_root: Path) -> None:
+    data = module(coco_root, augmentation=darken, batch_size=1, num_workers=0)
+    orders = set()
+    for _ in range(20):
+        batches = list(data.train_dataloader())
+        assert all(photos[0].sum() == 0 for photos, _ in batches)
+        orders.add(tuple(targets[0]["image_id"] for _, targets in batches))
+    assert len(orders) > 1 and {tuple(sorted(o)) for o in orders} == {(1, 2, 10)}
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(1, [1, 1, 1]), (2, [2]), (3, [3]), (16, [3])])
+def test_a_short_last_batch_is_dropped_unless_it_is_all_there_is(
+    coco_root: Path, batch_size: int, sizes: list[int]
+) -> None:
+    data = module(coco_root, batch_size=batch_size, num_workers=0)
+    assert [len(photos) for photos, _ in data.train_dataloader()] == sizes
+
+
+def test_splits_are_opened_once() -> None:
+    opened = []
+
+    def opener(split: str) -> SyntheticDigits:
+        opened.append(split)
+        return SyntheticDigits(2)
+
+    data = DigitsDataModule(opener)
+    data.setup("fit")
+    data.setup("validate")
+    assert opened == ["train", "valid"]

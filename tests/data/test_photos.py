@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from digits.data.photos import check_photo, load_photo
+from digits.errors import DigitsError
+
+RED, WHITE, BLACK = [255, 0, 0], [255, 255, 255], [0, 0, 0]
+
+
+def pixels(path: Path, size: tuple[int, int] | None = None) -> list:
+    photo = load_photo(path, size)
+    assert photo.dtype == torch.uint8 and photo.shape[0] == 3 and photo.is_contiguous()
+    return photo.permute(1, 2, 0).tolist()
+
+
+def save(path: Path, array: object, mode: str | None = None, **kwargs: object) -> Path:
+    Image.fromarray(np.asarray(array), mode=mode).save(path, **kwargs)
+    return path
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> Path:
+    return tmp_path / "1.png"
+
+
+def test_rgb_keeps_channels_and_rows(png: Path) -> None:
+    array = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
+    assert pixels(save(png, array)) == array.tolist()
+    assert load_photo(png).shape == (3, 2, 4)
+
+
+def test_grey_is_the_same_in_all_channels(png: Path) -> None:
+    assert pixels(save(png, np.array([[0, 7, 255]], np.uint8))) == [[[0] * 3, [7] * 3, [255] * 3]]
+
+
+def test_16_bits_are_scaled_not_clipped(png: Path) -> None:
+    save(png, np.array([[0, 256, 32896, 65535]], np.uint16))
+    assert Image.open(png).mode.startswith("I")
+    assert [p[0] for p in pixels(png)[0]] == [0, 1, 128, 255]
+
+
+def test_one_bit_is_black_and_white(png: Path) -> None:
+    Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1").save(png)
+    assert pixels(png) == [[BLACK, WHITE]]
+
+
+def test_a_palette_is_looked_up(png: Path) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, 1, 2, 3])
+    image.putpixel((1, 0), 1)
+    image.save(png)
+    assert pixels(png) == [[RED, [1, 2, 3]]]
+
+
+def test_a_transparent_palette_colour_lies_on_white(png: Path) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, 1, 2, 3])
+    image.putpixel((1, 0), 1)
+    image.save(png, transparency=1)
+    assert pixels(png) == [[RED, WHITE]]
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        ([[[255, 0, 0, 255], [255, 0, 0, 0]]], [RED, WHITE]),  # RGBA
+        ([[[0, 0, 0, 255], [0, 0, 0, 128]]], [BLACK, [127, 127, 127]]),
+        ([[[9, 255], [9, 0]]], [[9, 9, 9], WHITE]),  # LA
+    ],
+)
+def test_transparent_pixels_lie_on_white(png: Path, array: list, expected: list) -> None:
+    save(png, np.array(array, np.uint8))
+    assert pixels(png) == [expected]
+
+
+def rotated(path: Path, orientation: int) -> Path:
+    """Stored 40 wide and 20 high: left half black, right half white."""
+    image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 20, 1).repeat(20, 0))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif, quality=95)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("orientation", "shape", "dark"),
+    [
+        (1, (20, 40), (slice(None), slice(0, 18))),
+        (3, (20, 40), (slice(None), slice(22, 40))),  # upside down
+        (6, (40, 20), (slice(0, 18), slice(None))),  # turn clockwise
+        (8, (40, 20), (slice(22, 40), slice(None))),  # turn counterclockwise
+    ],
+)
+def test_a_photo_marked_as_rotated_is_turned_upright(
+    tmp_path: Path, orientation: int, shape: tuple[int, int], dark: tuple[slice, slice]
+) -> None:
+    photo = load_photo(rotated(tmp_path / "1.jpg", orientation))
+    assert photo.shape[1:] == shape
+    assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
+
+
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_a_rotated_photo_stays_as_stored_where_its_annotation_says_so(
+    tmp_path: Path, orientation: int
+) -> None:
+    path = rotated(tmp_path / "1.jpg", orientation)
+    assert load_photo(path, (40, 20)).shape == (3, 40, 20)  # annotated upright
+    stored = load_photo(path, (20, 40))
+    assert stored.shape == (3, 20, 40) and stored[0, :, :18].float().mean() < 10
+    for size in ((40, 20), (20, 40)):
+        check_photo(path, size)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 90), (90, 1), (1, 1)])
+def test_one_pixel_is_enough(png: Path, height: int, width: int) -> None:
+    save(png, np.full((height, width, 3), 9, np.uint8))
+    assert load_photo(png, (height, width)).shape == (3, height, width)
+
+
+def test_another_size_than_annotated_is_refused(png: Path) -> None:
+    save(png, np.zeros((20, 30, 3), np.uint8))
+    for function in (load_photo, check_photo):
+        with pytest.raises(DigitsError, match=r"expected 31 x 20 pixels as annotated, got 30 x 20"):
+            function(png, (20, 31))
+
+
+def noise(path: Path) -> bytes:
+    save(path, np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("1.png", None),
+        ("1.png", b""),
+        ("1.png", b"I am not a picture"),
+        ("1.png", "half"),
+        ("1.jpg", "half"),
+        ("1.png", "head"),
+        ("folder.png", "folder"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: object) -> None:
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        whole = noise(tmp_path / f"whole{path.suffix}")
+        cut = {"half": whole[: len(whole) // 2], "head": whole[:20]}
+        path.write_bytes(content if isinstance(content, bytes) else cut[str(content)])
+    with pytest.raises(DigitsError) as caught:
+        load_photo(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    assert ("no such photo" if content is None else "cannot be read as a photo") in message
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
+@settings(max_examples=25, deadline=None)
+@given(cut=st.floats(0, 1))
+def test_a_photo_cut_anywhere_is_whole_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, cut: float
+) -> None:
+    path = tmp_path_factory.mktemp("cut") / f"1.{suffix}"
+    content = noise(path)
+    path.write_bytes(content[: round(cut * len(content))])
+    try:
+        assert load_photo(path).shape == (3, 20, 20)
+    except DigitsError:
+        pass
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_png_is_found_by_its_checksums(png: Path, share: float) -> None:
+    content = noise(png)
+    check_photo(png, (20, 20))
+    png.write_bytes(content[: round(share * len(content))])
+    with pytest.raises(DigitsError, match="cannot be read as a photo"):
+        check_photo(png, (20, 20))
