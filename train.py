@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> float | None:
     )
     if trainer.is_global_zero:
         write_run_files(run_dir, config)
-        name = cfg.model.backbone._target_.rpartition(".")[2]
+        name = cfg.backbone._target_.rpartition(".")[2]
         size = sum(p.numel() for p in module.parameters()) / 1e6
         epochs, time = cfg.trainer.max_epochs, cfg.trainer.max_time or "unlimited"
         banner(

@@ -36,10 +36,12 @@ def load(path: Path) -> dict[str, Any]:
         raise DigitsError(f"ckpt={path}: no such file; train.py writes best.ckpt and last.ckpt.")
     try:
         checkpoint: dict[str, Any] = load_plain(path)
+        if not isinstance(checkpoint, dict):
+            raise TypeError(f"a {type(checkpoint).__name__}")
         description, _ = checkpoint[KEY], checkpoint["state_dict"]
         names = description["class_names"]
         _ = description["config"]["model"], description["config"]["reading"]
-    except (DigitsError, KeyError, TypeError, IndexError) as error:
+    except (DigitsError, KeyError, TypeError) as error:
         reason = (
             "not a torch file of plain data"
             if isinstance(error, DigitsError)

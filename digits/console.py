@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hydra.errors import InstantiationException
 from rich.console import Console
 from rich.table import Table
 
@@ -38,7 +39,10 @@ def result_table(title: str, figures: Mapping[str, float], paths: Mapping[str, P
 
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
-    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1."""
+    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1.
+
+    So too Hydra's error about an object that the configuration describes: a setting is wrong.
+    """
 
     @functools.wraps(main)
     def wrapped(*args: Any, **kwargs: Any) -> Result:
@@ -46,9 +50,10 @@ def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
             return main(*args, **kwargs)
         except Exception as error:
             cause = _find(error)
-            if cause is None:
+            if cause is None and not isinstance(error, InstantiationException):
                 raise
-            _errors.print(f"[bold red]Error:[/bold red] {_message(cause)}", markup=True)
+            message = _message(cause or error)
+            _errors.print(f"[bold red]Error:[/bold red] {message}", markup=True)
             sys.exit(1)
 
     return wrapped
@@ -60,8 +65,10 @@ def _find(error: BaseException | None) -> DigitsError | None:
     return error
 
 
-def _message(error: DigitsError) -> str:
+def _message(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, InstantiationException):
+        text = " ".join(text.split())  # what was called, what it said, which key: three lines
     if "Original Traceback" in text:  # raised in a loading process, which wraps the text
         text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
     return text.replace("[", "\\[")

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
+from digits.errors import DigitsError
 from digits.metrics import NumberAccuracy
 from digits.reading import ThresholdReader
 from digits.structures import CLASS_NAMES, target_number
@@ -34,7 +35,7 @@ class Evaluation:
         per_class: bool = False,
     ) -> None:
         if backend not in BACKENDS:
-            raise ValueError(f"Expected argument `backend` in {BACKENDS} but got {backend!r}")
+            raise DigitsError(f"map_backend={backend}: expected one of {', '.join(BACKENDS)}.")
         self.reader = reader
         self.backend = backend
         self.per_class = per_class

@@ -7,12 +7,25 @@ import torch
 from torch import Tensor, nn
 
 from digits.data.datamodule import loader
+from digits.errors import DigitsError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU."""
+    """`auto` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        DigitsError: no such device here.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise DigitsError(
+                f"device={name}: {reason} Say device=auto, cpu, or a GPU that is here."
+            ) from error
+        return device
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return accelerator or torch.device("cpu")
 
@@ -34,7 +47,7 @@ def predict(
     """
     model = model.to(device).eval()
     index = 0
-    for photos, targets in loader(data, batch_size, num_workers):
+    for photos, targets in loader(data, num_workers, batch_size=batch_size):
         found = model([photo.to(device, non_blocking=True) for photo in photos])
         for photo, target, detections in zip(photos, targets, found, strict=True):
             record = {key: value.float().cpu() for key, value in detections.items()}

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,12 @@ TINY = (
     "trainer.accelerator=cpu",
     "trainer.max_epochs=1",
     "trainer.limit_train_batches=2",
-    "data.valid_count=6",
-    "data.test_count=5",
     "batch_size=4",
     "num_workers=0",
     "model.min_size=48",
     "callbacks.progress_bar=null",
 )
+TINY_DATA = ("data.valid_count=6", "data.test_count=5")  # of data=synthetic
 
 
 @dataclass
@@ -88,7 +87,13 @@ def run_script(name: str, folder: Path, *overrides: str) -> Outcome:
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., Outcome]:
     """`train("group=option", ...)`: train.py with a tiny budget, into tmp_path / run."""
-    return lambda *overrides: run_script("train", tmp_path / "run", *TINY, *overrides)
+
+    def run(*overrides: str) -> Outcome:
+        synthetic = not any(o.startswith("data=") for o in overrides)
+        data = TINY_DATA if synthetic else ()
+        return run_script("train", tmp_path / "run", *TINY, *data, *overrides)
+
+    return run
 
 
 @pytest.fixture
@@ -101,7 +106,7 @@ def predict(tmp_path: Path) -> Callable[..., Outcome]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """One tiny training for all tests that need its files; nobody writes into its folder."""
-    outcome = run_script("train", tmp_path_factory.mktemp("trained") / "run", *TINY)
+    outcome = run_script("train", tmp_path_factory.mktemp("trained") / "run", *TINY, *TINY_DATA)
     assert outcome.code == 0, outcome.err
     return outcome
 
@@ -166,6 +171,5 @@ def edit_json(coco_root: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(autouse=True)
-def _same_seed() -> Iterator[None]:
+def _same_seed() -> None:
     torch.manual_seed(0)
-    yield

@@ -1,13 +1,13 @@
 """The LightningDataModule: splits, augmentation, loaders."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler
 
 Item = tuple[Tensor, dict[str, Any]]
 Augmentation = Callable[[Tensor, dict[str, Any]], Item]
@@ -27,19 +27,63 @@ class Augmented(Dataset):
         return self.augmentation(*self.data[index])
 
 
+class SimilarShapes(BatchSampler):
+    """Batches of photos of similar width / height, since a batch is padded to its largest.
+
+    Photos are drawn by `sampler`; each pool of some batches is sorted by shape, cut into batches,
+    and these are shuffled.
+
+    Args:
+        sampler: of indices; Lightning puts its own in its place for several processes.
+        batch_size: photos per batch.
+        drop_last: whether an incomplete last batch is left out.
+        size: index to `(height, width)`.
+        pool: batches that are sorted together; more means less padding and less mixing.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler[int],
+        batch_size: int,
+        drop_last: bool,
+        size: Callable[[int], tuple[int, int]],
+        pool: int = 16,
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.size = size
+        self.pool = pool
+
+    def __iter__(self) -> Iterator[list[int]]:
+        pool: list[list[int]] = []
+        for batch in super().__iter__():
+            pool.append(batch)
+            if len(pool) == self.pool:
+                yield from self._sorted(pool)
+                pool = []
+        yield from self._sorted(pool)
+
+    def _sorted(self, pool: list[list[int]]) -> Iterator[list[int]]:
+        shapes = {i: self.size(i) for batch in pool for i in batch}
+        indices = sorted(shapes, key=lambda i: shapes[i][1] / shapes[i][0])
+        batches = [
+            indices[i : i + self.batch_size] for i in range(0, len(indices), self.batch_size)
+        ]
+        for position in torch.randperm(len(batches)).tolist():
+            yield batches[position]
+
+
 def collate(items: list[Item]) -> tuple[list[Tensor], list[dict[str, Any]]]:
     """Photos differ in size, so a batch is a list of photos and a list of targets."""
     photos, targets = zip(*items, strict=True)
     return list(photos), list(targets)
 
 
-def loader(data: Any, batch_size: int, num_workers: int | None, **kwargs: Any) -> DataLoader:
-    """A loader of photos, in order unless `shuffle` is given."""
+def loader(data: Any, num_workers: int | None, **kwargs: Any) -> DataLoader:
+    """A loader of photos, in order unless a sampler is given."""
     if num_workers is None:
         num_workers = min(8, max(1, (os.cpu_count() or 1) // 2))
     return DataLoader(
         data,
-        batch_size=batch_size,
         num_workers=num_workers,
         collate_fn=collate,
         persistent_workers=num_workers > 0,
@@ -82,7 +126,9 @@ class DigitsDataModule(L.LightningDataModule):
         data = self.train if self.augmentation is None else Augmented(self.train, self.augmentation)
         # A last batch of one photo makes poor batch statistics; tiny sets keep what they have.
         drop_last = len(data) >= self.batch_size
-        return loader(data, self.batch_size, self.num_workers, shuffle=True, drop_last=drop_last)
+        sampler = RandomSampler(data)
+        batches = SimilarShapes(sampler, self.batch_size, drop_last, self.train.size)
+        return loader(data, self.num_workers, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader:
-        return loader(self.valid, self.batch_size, self.num_workers)
+        return loader(self.valid, self.num_workers, batch_size=self.batch_size)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
-from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, TwoMLPHead
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 from torchvision.models.resnet import BasicBlock, resnet50
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
@@ -59,6 +59,8 @@ class SmallFPN(nn.Module):
             )
         self.stages = nn.ModuleList(stages)
         self.fpn = FeaturePyramidNetwork(list(widths[1:]), out_channels, norm_layer=nn.BatchNorm2d)
+        # The finest map is only pooled from: smoothing it costs an eighth of the whole network.
+        self.fpn.layer_blocks[0] = nn.Identity()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -84,7 +86,12 @@ def small_fpn(
     features = SmallFPN(widths, blocks, out_channels)
 
     def box_head(channels: int, side: int) -> nn.Module:
-        return TwoMLPHead(channels * side * side, box_head_width)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for width in (channels * side * side, box_head_width):
+            # Normalised, since it learns from scratch: plain layers stall for several epochs.
+            layers += [nn.Linear(width, box_head_width, bias=False)]
+            layers += [nn.BatchNorm1d(box_head_width), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers)
 
     state = load_coco_weights(weights, None)
     return Parts(features, len(blocks), 1, box_head, state)

@@ -52,6 +52,7 @@ def test_annotations_may_come_in_any_order(coco_root: Path, edit_json: Edit) -> 
     for target, index in zip(before, range(3), strict=True):
         assert after[index][1]["image_id"] == target["image_id"]
         assert torch.equal(after[index][1]["boxes"], target["boxes"])
+        assert torch.equal(after[index][1]["labels"], target["labels"])
 
 
 def test_the_unlabelled_test_folder_is_in_numeric_order(coco_root: Path) -> None:

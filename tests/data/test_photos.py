@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -171,10 +172,8 @@ def test_a_photo_cut_anywhere_is_whole_or_refused(
     path = tmp_path_factory.mktemp("cut") / f"1.{suffix}"
     content = noise(path)
     path.write_bytes(content[: round(cut * len(content))])
-    try:
+    with contextlib.suppress(DigitsError):
         assert load_photo(path).shape == (3, 20, 20)
-    except DigitsError:
-        pass
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data import layouts, scenery, synthetic, typefaces
+from digits.data import layouts, render, scenery, synthetic, typefaces
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
 
@@ -123,7 +123,7 @@ def test_boxes_hold_the_ink() -> None:
     """Each box is full of its own digit; next to no ink lies outside all boxes."""
     inside, spread = [], []
     for index in range(150):
-        photo, boxes, _, ink = synthetic.render_with_ink(np.random.default_rng((11, index)))
+        photo, boxes, _, ink = render.render_with_ink(np.random.default_rng((11, index)))
         assert ink.shape == photo.shape[:2]
         total = ink.sum()
         held = np.zeros_like(ink)
@@ -144,7 +144,7 @@ def test_the_digit_stands_out_in_its_box() -> None:
     """In the finished photo, ink and ground differ: most by far, a few may be lost in blur."""
     contrast = []
     for index in range(150):
-        photo, boxes, _, ink = synthetic.render_with_ink(np.random.default_rng((12, index)))
+        photo, boxes, _, ink = render.render_with_ink(np.random.default_rng((12, index)))
         x1, y1, x2, y2 = (*boxes[:, :2].min(0).astype(int), *boxes[:, 2:].max(0).astype(int))
         gray, mask = photo[y1:y2, x1:x2].mean(2), ink[y1:y2, x1:x2]
         contrast.append(abs((gray * mask).sum() / mask.sum() - gray[mask < 0.1].mean()))
@@ -224,6 +224,17 @@ def test_command_line_writes_the_courses_layout(tmp_path: Path, capsys) -> None:
     valid = (out / "valid" / "1.png").read_bytes()
     assert valid != (out / "train" / "1.png").read_bytes()
     assert valid != (out / "test" / "1.png").read_bytes()
+
+
+def test_command_line_fills_an_empty_folder(tmp_path: Path) -> None:
+    assert synthetic.main([str(tmp_path), "--count", "1"]) == 0
+    assert (tmp_path / "valid.json").is_file()
+
+
+def test_command_line_refuses_a_count_of_nothing(tmp_path: Path, capsys) -> None:
+    assert synthetic.main([str(tmp_path / "out"), "--count", "0"]) == 1
+    assert "expected count >= 1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_command_line_refuses_a_folder_in_use(tmp_path: Path, capsys) -> None:

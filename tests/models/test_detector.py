@@ -1,0 +1,232 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+
+from digits.data.synthetic import SyntheticDigits
+from digits.errors import DigitsError
+from digits.models.backbones import resnet50_fpn_v2, small_fpn
+from digits.models.detector import PhotoTransform, build_detector
+from digits.structures import check_detections
+
+
+def small(**kwargs: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    settings = {
+        "min_size": 64,
+        "max_size": 192,
+        "size_divisible": 16,
+        "anchor_heights": (16, 80),
+        "aspect_ratios": (1.2, 2.0, 3.0),
+        "rpn_post_nms_top_n_test": 20,
+        "rpn_post_nms_top_n_train": 50,
+        "box_score_thresh": 0.0,
+        "box_detections_per_img": 15,
+    } | kwargs
+    backbone = small_fpn(widths=(8, 16, 24, 32), blocks=(1, 1, 1), box_head_width=32)
+    return build_detector(backbone, **settings)
+
+
+@pytest.fixture(scope="module")
+def detector() -> torch.nn.Module:
+    return small().eval()
+
+
+def photo(height: int = 40, width: int = 60, seed: int = 0) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, height, width), generator=g, dtype=torch.uint8)
+
+
+def target(*boxes: list[float]) -> dict[str, Tensor]:
+    return {
+        "boxes": torch.tensor(boxes).reshape(-1, 4),
+        "labels": torch.arange(1, len(boxes) + 1),
+    }
+
+
+def test_training_gives_losses_that_reach_every_parameter() -> None:
+    model = small().train()
+    targets = [target([5.0, 5, 20, 35], [22.0, 5, 38, 35]), target([3.0, 3, 12, 30])]
+    losses = model([photo(), photo(30, 80, 1)], targets)
+    assert len(losses) == 4 and all(v.ndim == 0 and torch.isfinite(v) for v in losses.values())
+    sum(losses.values()).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None]
+    assert without == []
+
+
+def test_detections_keep_the_contract_in_pixels_of_each_photo(detector: torch.nn.Module) -> None:
+    photos = [photo(40, 60), photo(300, 900, 1), photo(20, 12, 2)]
+    with torch.inference_mode():
+        found = detector(photos)
+    assert len(found) == 3
+    for image, detections in zip(photos, found, strict=True):
+        check_detections(detections, "here")
+        height, width = image.shape[1:]
+        boxes, scores = detections["boxes"], detections["scores"]
+        assert 0 < len(boxes) <= 15
+        assert (boxes >= 0).all() and (boxes <= torch.tensor([width, height] * 2) + 1e-3).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (scores.diff() <= 0).all()
+    # Coordinates of the photo, not of what it was resized to (at most 64 x 192).
+    assert found[1]["boxes"].max() > 300
+
+
+def test_a_photo_is_detected_alike_alone_and_in_a_batch(detector: torch.nn.Module) -> None:
+    with torch.inference_mode():
+        (alone,), together = detector([photo()]), detector([photo(), photo(seed=1)])
+    torch.testing.assert_close(alone, together[0], atol=1e-3, rtol=1e-4)
+
+
+def test_bytes_and_floats_give_the_same(detector: torch.nn.Module) -> None:
+    with torch.inference_mode():
+        (by_bytes,), (by_floats,) = detector([photo()]), detector([photo().float() / 255])
+    torch.testing.assert_close(by_bytes, by_floats, atol=1e-3, rtol=1e-4)
+
+
+def test_boxes_stay_exact_under_bfloat16() -> None:
+    model = small(min_size=300, max_size=900).eval()
+    anchors: list[Tensor] = []
+    model.rpn.anchor_generator.register_forward_hook(lambda _m, _a, out: anchors.extend(out))
+    with torch.inference_mode():
+        (exact,) = model([photo(300, 900)])
+        with torch.autocast("cpu", torch.bfloat16):
+            (mixed,) = model([photo(300, 900)])
+    check_detections(mixed, "here")
+    assert torch.equal(*anchors)
+    assert mixed["boxes"].dtype == mixed["scores"].dtype == torch.float32
+    # bfloat16 coordinates would be multiples of 2 and 4 beyond 256 and 512
+    assert (mixed["boxes"][:, 2] % 1 > 0).any()
+    # The best box is found within a fraction of a pixel, however the rest is ranked.
+    best = (exact["boxes"] - mixed["boxes"][0]).abs().amax(1).min()
+    assert best < 0.5
+
+
+def test_photos_are_not_changed(detector: torch.nn.Module) -> None:
+    images, kept = [photo(), photo().float() / 255], [photo(), photo().float() / 255]
+    with torch.inference_mode():
+        detector(images)
+    assert all(torch.equal(a, b) for a, b in zip(images, kept, strict=True))
+
+
+@pytest.mark.parametrize("targets", [[target()], [target(), target([5.0, 5, 20, 35])]])
+def test_photos_without_digits_train_too(targets: list[dict[str, Tensor]]) -> None:
+    losses = small().train()([photo(seed=i) for i in range(len(targets))], targets)
+    total = sum(losses.values())
+    assert torch.isfinite(total)
+    total.backward()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 90), (90, 1), (1, 1), (2, 900)])
+def test_one_pixel_is_enough(detector: torch.nn.Module, height: int, width: int) -> None:
+    with torch.inference_mode():
+        (found,) = detector([photo(height, width)])
+    check_detections(found, "here")
+
+
+@pytest.mark.parametrize(
+    ("shape", "resized"),
+    [((40, 60), (64, 96)), ((400, 600), (64, 96)), ((40, 400), (19, 192)), ((1, 400), (1, 192))],
+)
+def test_photos_are_resized_by_their_short_side_within_a_bound(
+    shape: tuple[int, int], resized: tuple[int, int]
+) -> None:
+    transform = PhotoTransform([64], 192, [0.5] * 3, [0.5] * 3, 16).eval()
+    boxes = {"boxes": torch.tensor([[0.0, 0.0, shape[1], shape[0]]])}
+    image, scaled = transform.resize(torch.rand(3, *shape), boxes)
+    assert image.shape[1:] == resized
+    assert scaled is not None and scaled["boxes"].tolist() == [[0, 0, resized[1], resized[0]]]
+
+
+def test_shrinking_averages_instead_of_skipping_pixels() -> None:
+    transform = PhotoTransform([10], 100, [0.5] * 3, [0.5] * 3, 16).eval()
+    stripes = torch.zeros(3, 100, 100)
+    stripes[..., ::10] = 1  # thin strokes
+    image, _ = transform.resize(stripes, None)
+    assert image.mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_of_several_short_sides_training_draws_and_evaluation_takes_the_last() -> None:
+    transform = PhotoTransform([20, 30, 40], 500, [0.5] * 3, [0.5] * 3, 16)
+
+    def heights() -> set[int]:
+        return {transform.resize(torch.rand(3, 10, 20), None)[0].shape[1] for _ in range(40)}
+
+    assert heights() == {20, 30, 40}
+    transform.eval()
+    assert heights() == {40}
+
+
+@pytest.mark.parametrize(("heights", "per_level"), [((16, 100), 2), ((10, 80), 1), ((12, 96), 3)])
+def test_anchors_have_the_heights_asked_for(heights: tuple[float, float], per_level: int) -> None:
+    model = small(anchor_heights=heights, anchors_per_level=per_level, aspect_ratios=(2.0,))
+    cells = model.rpn.anchor_generator.cell_anchors
+    assert len(cells) == 3 and all(len(c) == per_level for c in cells)
+    got = torch.cat([c[:, 3] - c[:, 1] for c in cells]).tolist()
+    assert got == pytest.approx(
+        torch.logspace(*torch.tensor(heights).log2().tolist(), 3 * per_level, base=2.0).tolist(),
+        abs=1.01,  # torchvision rounds to whole pixels
+    )
+    ratios = [got[i + 1] / got[i] for i in range(len(got) - 1)]
+    assert max(ratios) < 1.35 * min(ratios)  # geometric, fine to coarse
+
+
+def test_aspect_ratios_are_height_by_width() -> None:
+    model = small(anchor_heights=(40, 80), aspect_ratios=(1.0, 4.0))
+    square, slim = model.rpn.anchor_generator.cell_anchors[0][:2]
+    assert (square[3] - square[1]) / (square[2] - square[0]) == pytest.approx(1, rel=0.1)
+    assert (slim[3] - slim[1]) / (slim[2] - slim[0]) == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "says"),
+    [
+        ({"box_score_treshold": 0.1}, "unknown argument box_score_treshold"),
+        ({"anchor_heights": (80, 16)}, r"model.anchor_heights=\[80, 16\]"),
+        ({"anchor_heights": (0, 16)}, "0 < smallest < largest"),
+        ({"anchors_per_level": 0}, "anchors_per_level=0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(kwargs: dict[str, Any], says: str) -> None:
+    with pytest.raises(DigitsError, match=says):
+        small(**kwargs)
+
+
+def test_the_resnet_is_torchvisions_but_for_the_classes() -> None:
+    ours = build_detector(resnet50_fpn_v2(weights="none"), min_size=64, max_size=128)
+    theirs = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+    own, reference = (
+        {name: tuple(value.shape) for name, value in m.state_dict().items()} for m in (ours, theirs)
+    )
+    assert own.keys() == reference.keys()
+    assert {name for name in own if own[name] != reference[name]} == {
+        f"roi_heads.box_predictor.{layer}.{kind}"
+        for layer in ("cls_score", "bbox_pred")
+        for kind in ("weight", "bias")
+    }
+    assert all(p.requires_grad for p in ours.parameters())  # from scratch: nothing is frozen
+    # The same proposals and sampling as well
+    for part in ("rpn", "roi_heads"):
+        a, b = getattr(ours, part), getattr(theirs, part)
+        for name in ("nms_thresh", "score_thresh", "detections_per_img", "_pre_nms_top_n"):
+            assert getattr(a, name, None) == getattr(b, name, None), name
+    assert ours.rpn.anchor_generator.sizes == theirs.rpn.anchor_generator.sizes
+    assert ours.rpn.anchor_generator.aspect_ratios == theirs.rpn.anchor_generator.aspect_ratios
+    roi, reference_roi = ours.roi_heads.box_roi_pool, theirs.roi_heads.box_roi_pool
+    assert roi.featmap_names == reference_roi.featmap_names
+    assert roi.sampling_ratio == reference_roi.sampling_ratio
+
+
+def test_a_few_steps_fit_one_photo() -> None:
+    model = small(min_size=96).train()
+    image, truth = SyntheticDigits(3, seed=1)[0]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(40):
+        loss = sum(model([image], [truth]).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-5:]) < 0.4 * sum(losses[:5])

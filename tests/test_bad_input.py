@@ -1,0 +1,175 @@
+"""Bad input through the scripts: one clear line, exit code 1, no traceback, nothing written."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+Script = Callable[..., Any]
+
+
+def assert_one_clear_line(outcome: Any, says: str) -> None:
+    assert outcome.code == 1
+    first, *rest = outcome.err.strip().splitlines()
+    assert first.startswith("Error: ") and says in first, outcome.err
+    # Only the expected tree of a data set may follow.
+    assert not rest or rest[0].startswith("expected") or rest[0].startswith("  "), outcome.err
+    assert "Traceback" not in outcome.out + outcome.err
+    assert outcome.files() == set()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["data=coco"], "data.root is not set"),
+        (["data=coco", "data.root=/nowhere"], "/nowhere/train: not there"),
+        (["data=svhn", "data.root=/nowhere"], "No SVHN data for split 'train' in /nowhere"),
+        (["data.valid_count=0"], "expected count >= 1"),
+        (["backbone.weights=cocoa"], "backbone.weights=cocoa: expected one of none, or"),
+        (["backbone=resnet50_fpn_v2", "backbone.weights=/no.pth"], "or an existing file"),
+        (["model.anchor_heights=[80, 16]"], "model.anchor_heights=[80, 16]"),
+        (["+model.box_score_treshold=0.1"], "unknown argument box_score_treshold"),
+        (["reading.score_threshold=2"], "Expected argument `score_threshold` in [0, 1] but got 2"),
+        (["augmentation.zoom_in=0.5"], "Expected 0 < zoom_out <= 1 <= zoom_in"),
+        (["trainer.precision=7"], "recision"),
+        (["map_backend=matlab"], "map_backend=matlab: expected one of faster_coco_eval"),
+        (["ckpt_path=/no.ckpt"], "ckpt=/no.ckpt: no such file"),
+    ],
+)
+def test_training(train: Script, overrides: list[str], says: str) -> None:
+    assert_one_clear_line(train(*overrides), says)
+
+
+@pytest.mark.parametrize(
+    ("script", "overrides", "says"),
+    [
+        ("train", ["backbone=resnet"], ["backbone/resnet", "resnet50_fpn_v2", "small_fpn"]),
+        ("train", ["optimizer=adam"], ["optimizer/adam", "adamw", "sgd"]),
+        ("train", ["experiment=reprot"], ["experiment/reprot", "report"]),
+        ("train", ["optimizer.learning_rate=1"], ["learning_rate"]),
+        ("predict", ["data=mnist"], ["data/mnist", "coco", "svhn", "synthetic"]),
+        ("predict", ["treshold=1"], ["treshold"]),
+    ],
+)
+def test_unknown_options_show_the_choices(
+    train: Script, predict: Script, script: str, overrides: list[str], says: list[str]
+) -> None:
+    outcome = {"train": train, "predict": predict}[script](*overrides)
+    assert outcome.code == 1 and "Traceback" not in outcome.err
+    assert all(text in outcome.err for text in says), outcome.err
+    assert not outcome.folder.exists()
+
+
+def break_json(root: Path) -> None:
+    (root / "train.json").write_text("{")
+
+
+def remove_photo(root: Path) -> None:
+    (root / "valid" / "3.png").unlink()
+
+
+def truncate_photo(root: Path) -> None:
+    (root / "train" / "2.png").write_bytes((root / "train" / "2.png").read_bytes()[:500])
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (break_json, "train.json: "),
+        (remove_photo, "3.png: listed in"),
+        (truncate_photo, "2.png: cannot be read as a photo"),
+    ],
+)
+def test_a_damaged_data_set(
+    train: Script, coco_root: Path, damage: Callable[[Path], None], says: str
+) -> None:
+    damage(coco_root)
+    assert_one_clear_line(train("data=coco", f"data.root={coco_root}"), says)
+
+
+def test_a_foreign_checkpoint(train: Script, predict: Script, tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.zeros(1)}}, tmp_path / "foreign.ckpt")
+    for script, key in ((train, "ckpt_path"), (predict, "ckpt")):
+        outcome = script(f"{key}={tmp_path}/foreign.ckpt")
+        assert_one_clear_line(outcome, "not a checkpoint of digits' train.py")
+
+
+def test_predicting_without_a_checkpoint(predict: Script) -> None:
+    assert_one_clear_line(predict(), "ckpt is not set: say ckpt=PATH")
+    assert_one_clear_line(predict("ckpt=/no.ckpt"), "ckpt=/no.ckpt: no such file")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["photos=/nowhere"], "photos=/nowhere: no photos there"),
+        (["data=coco", "data.root=/nowhere"], "/nowhere/test: not there"),
+        (["split=banana"], "split=banana: expected one of train, valid, test"),
+        (["+inference.bogus=1"], "unknown argument bogus"),
+        (["+reading.bogus=1"], "bogus"),
+        (["device=banana"], "device=banana"),
+        (["device=cuda:99"], "device=cuda:99"),
+        (["map_backend=matlab"], "matlab"),
+    ],
+)
+def test_predicting(trained: Any, predict: Script, overrides: list[str], says: str) -> None:
+    assert_one_clear_line(predict(f"ckpt={trained.folder / 'best.ckpt'}", *overrides), says)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_photo_in_the_middle_leaves_nothing(
+    trained: Any, predict: Script, tmp_path: Path, workers: int
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for image_id in range(1, 5):
+        Image.effect_noise((40, 30), 90).save(folder / f"{image_id}.jpg")
+    (folder / "3.jpg").write_bytes((folder / "3.jpg").read_bytes()[:400])
+    outcome = predict(
+        f"ckpt={trained.folder / 'best.ckpt'}",
+        f"photos={folder}",
+        "batch_size=1",
+        f"num_workers={workers}",
+    )
+    assert_one_clear_line(outcome, f"{folder}/3.jpg: cannot be read as a photo")
+
+
+def test_an_empty_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    outcome = predict(f"ckpt={trained.folder / 'best.ckpt'}", f"photos={tmp_path}/photos")
+    assert_one_clear_line(outcome, "no photos there; expected a folder or a pattern")
+
+
+def test_a_bad_run_keeps_the_results_of_the_one_before(
+    trained: Any, predict: Script, tmp_path: Path
+) -> None:
+    ckpt = f"ckpt={trained.folder / 'best.ckpt'}"
+    assert predict(ckpt, "data.test_count=2").code == 0
+    folder = tmp_path / "prediction"
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    assert predict(ckpt, "photos=/nowhere").code == 1
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.slow
+def test_the_command_itself_from_any_folder(tmp_path: Path) -> None:
+    """Unlike the tests above, in a process of its own: nothing but our line reaches stderr."""
+    script = Path(__file__).parents[1] / "predict.py"
+    done = subprocess.run(
+        [sys.executable, str(script), f"output_dir={tmp_path}/out"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr == "Error: ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.\n"
+    )

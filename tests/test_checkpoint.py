@@ -1,0 +1,222 @@
+import importlib
+import json
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from digits import checkpoint
+from digits.errors import DigitsError
+from digits.structures import CLASS_NAMES
+
+Script = Callable[..., Any]
+
+
+@pytest.fixture
+def loaded(trained: Any) -> dict[str, Any]:
+    return checkpoint.load(trained.folder / "best.ckpt")
+
+
+def photos() -> list[torch.Tensor]:
+    g = torch.Generator().manual_seed(0)
+    return [torch.randint(0, 256, (3, 40, w), generator=g, dtype=torch.uint8) for w in (60, 90)]
+
+
+@torch.inference_mode()
+def detect(model: nn.Module) -> list[dict[str, torch.Tensor]]:
+    found: list[dict[str, torch.Tensor]] = model.eval()(photos())
+    assert sum(len(f["boxes"]) for f in found) > 0
+    return found
+
+
+@pytest.mark.slow
+def test_a_rebuilt_detector_detects_as_the_trained_one(
+    train: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = importlib.import_module("train")
+    modules = []
+
+    class Recording(script.DigitDetector):  # type: ignore[name-defined, misc]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            modules.append(self)
+
+    monkeypatch.setattr(script, "DigitDetector", Recording)
+    outcome = train("callbacks.average=null", "+model.box_bg_iou_thresh=0.4")
+    assert outcome.code == 0, outcome.err
+    expected = detect(modules[0].model)
+    for name in ("last.ckpt", "best.ckpt"):  # after one epoch both hold the same weights
+        found = detect(checkpoint.rebuild(checkpoint.load(outcome.folder / name)))
+        for a, b in zip(found, expected, strict=True):
+            assert all(torch.equal(a[key], b[key]) for key in ("boxes", "scores", "labels"))
+
+
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
+def test_a_checkpoint_is_plain_data_that_describes_itself(trained: Any, name: str) -> None:
+    content = torch.load(trained.folder / name, map_location="cpu", weights_only=True)
+    description = content["digits"]
+    json.dumps(description)  # nothing but plain data
+    assert description["class_names"] == list(CLASS_NAMES)
+    assert description["config"]["model"]["min_size"] == 48
+    assert description["config"]["reading"]["nms_iou"] == 0.4
+    assert {"python", "torch", "torchvision", "lightning"} <= description["versions"].keys()
+    assert "hyper_parameters" not in content
+
+
+def test_the_final_figures_are_stored_in_the_best_checkpoint(
+    trained: Any, loaded: dict[str, Any]
+) -> None:
+    figures = json.loads((trained.folder / "metrics.json").read_text())
+    assert loaded["digits"]["metrics"] == figures
+    assert {"map", "map_50", "number_accuracy", "digit_error_rate"} <= figures.keys()
+
+
+def test_the_model_needs_nothing_but_the_checkpoint(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", None)  # no download either
+    copy = Path(shutil.copy(trained.folder / "best.ckpt", tmp_path / "renamed.ckpt"))
+    content = checkpoint.load(copy)
+    content["digits"]["config"]["model"]["backbone"]["weights"] = "/gone/pretrained.pth"
+    model = checkpoint.rebuild(content)
+    assert not model.training
+    detect(model)
+    # and the checkpoint itself is left as it was
+    assert content["digits"]["config"]["model"]["backbone"]["weights"] == "/gone/pretrained.pth"
+
+
+def test_settings_of_inference_can_be_replaced(loaded: dict[str, Any]) -> None:
+    model = checkpoint.rebuild(loaded, {"box_score_thresh": 0.99, "min_size": 80})
+    assert model.roi_heads.score_thresh == 0.99
+    assert list(model.transform.min_size) == [80]
+    assert checkpoint.rebuild(loaded).roi_heads.score_thresh == 0.0
+    reader = checkpoint.rebuild_reader(loaded, {"score_threshold": 0.7})
+    assert (reader.score_threshold, reader.nms_iou) == (0.7, 0.4)
+
+
+def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
+    with pytest.raises(DigitsError, match="weights do not fit .*roi_side.*size mismatch"):
+        checkpoint.rebuild(loaded, {"roi_side": 5})
+
+
+def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: Path) -> None:
+    path = trained.folder / "best.ckpt"
+    content = checkpoint.load(path)
+    copy = Path(shutil.copy(path, tmp_path / "copy.ckpt"))
+    one, two = (checkpoint.header(content, p, {}) for p in (path, copy))
+    assert one["checkpoint_sha256"] == two["checkpoint_sha256"]
+    assert one["config_digest"] == two["config_digest"]
+    other = checkpoint.header(content, path, {"min_size": 99})
+    assert other["config_digest"] != one["config_digest"]
+    json.dumps(one)
+
+
+def test_finish_drops_what_only_training_needs(trained: Any, tmp_path: Path) -> None:
+    path = Path(shutil.copy(trained.folder / "last.ckpt", tmp_path / "a.ckpt"))
+    before, size = checkpoint.load(path), path.stat().st_size
+    checkpoint.finish(path, {"map": 0.25})
+    after = checkpoint.load(path)
+    assert path.stat().st_size < 0.5 * size
+    assert after["digits"] == before["digits"] | {"metrics": {"map": 0.25}}
+    assert after["state_dict"].keys() == before["state_dict"].keys()
+    assert all(torch.equal(v, before["state_dict"][k]) for k, v in after["state_dict"].items())
+    assert "optimizer_states" in before and "optimizer_states" not in after
+    assert after["global_step"] == before["global_step"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+@pytest.mark.slow
+def test_last_resumes_where_the_run_ended(trained: Any, train: Script) -> None:
+    last = trained.folder / "last.ckpt"
+    outcome = train(f"ckpt_path={last}", "trainer.max_epochs=2")
+    assert outcome.code == 0, outcome.err
+    before, after = checkpoint.load(last), checkpoint.load(outcome.folder / "last.ckpt")
+    assert (before["global_step"], after["global_step"]) == (2, 4)
+    assert (before["epoch"], after["epoch"]) == (0, 1)
+    assert "epoch 2:" in outcome.out and "epoch 1:" not in outcome.out
+
+
+def test_best_is_refused_for_resuming(trained: Any, train: Script) -> None:
+    outcome = train(f"ckpt_path={trained.folder / 'best.ckpt'}")
+    assert outcome.code == 1 and "resume from last.ckpt" in outcome.err
+    assert outcome.files() == set()
+
+
+DESCRIPTION = {
+    "class_names": list(CLASS_NAMES),
+    "config": {"model": {}, "reading": {}},
+    "versions": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file; train.py writes best.ckpt"),
+        (b"", "not a checkpoint of digits"),
+        (b"I am not a checkpoint", "not a checkpoint of digits"),
+        (b"\x80\x02.", "not a checkpoint of digits"),
+        (torch.zeros(3), "not a checkpoint of digits"),
+        ([1], "not a checkpoint of digits"),
+        ({"state_dict": {}}, "not a checkpoint of digits.*'digits'"),  # another Lightning project
+        ({"digits": DESCRIPTION}, "not a checkpoint of digits.*'state_dict'"),
+        ({"digits": 3, "state_dict": {}}, "not a checkpoint of digits"),
+        ({"digits": {}, "state_dict": {}}, "not a checkpoint of digits"),
+        (
+            {"digits": DESCRIPTION | {"class_names": ["cat"]}, "state_dict": {}},
+            r"expected the classes .* got \['cat'\]",
+        ),
+    ],
+)
+def test_files_that_are_no_checkpoints_of_ours_are_refused(
+    tmp_path: Path, content: Any, says: str
+) -> None:
+    path = tmp_path / "a.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(DigitsError, match=says) as caught:
+        checkpoint.load(path)
+    assert str(caught.value).startswith(f"ckpt={path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.run",
+        "pathlib.Path.touch",
+        "digits.run.write_json",
+        "digits.models",
+        "digits.models.weights.torch.load",  # reachable through ours, but not ours
+        "digits.models.detector.logging.os.system",
+        "digits.models.weights.Path.touch",
+        "digits.models.gone.build",
+        "digits.reading.nms",
+    ],
+)
+@pytest.mark.parametrize("place", ["model", "backbone", "list", "reader"])
+def test_a_checkpoint_that_asks_to_run_foreign_code_is_refused(
+    loaded: dict[str, Any], target: str, place: str
+) -> None:
+    content = deepcopy(loaded["digits"])
+    evil = {"_target_": target, "_args_": ["/tmp/digits-test-it-ran"]}
+    config = content["config"]
+    if place == "model":
+        config["model"] |= evil
+    elif place == "backbone":
+        config["model"]["backbone"] |= evil
+    elif place == "list":
+        config["model"]["aspect_ratios"] = [1.0, [evil]]
+    else:
+        config["reading"] |= evil
+    build = checkpoint.rebuild_reader if place == "reader" else checkpoint.rebuild
+    with pytest.raises(DigitsError, match=f"asks to run '{target}'"):
+        build({"digits": content, "state_dict": loaded["state_dict"]})

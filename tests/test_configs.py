@@ -1,0 +1,184 @@
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from digits.data.synthetic import SyntheticDigits
+from digits.errors import DigitsError
+from digits.structures import check_detections
+
+CONF = Path(__file__).parents[1] / "conf"
+# From the folder, so that a new file is tested without a change here.
+OPTIONS = {g.name: sorted(f.stem for f in g.glob("*.yaml")) for g in CONF.iterdir() if g.is_dir()}
+SMALL = ("model.min_size=48", "model.max_size=64")
+
+
+def options(group: str) -> list[str]:
+    assert OPTIONS[group], f"conf/{group} is empty"
+    return OPTIONS[group]
+
+
+@pytest.fixture(autouse=True)
+def _hydra() -> Iterator[None]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Any:
+    def build(*overrides: str, name: str = "train") -> DictConfig:
+        own = (f"run_dir={tmp_path}",) if name == "train" else ()
+        return compose(name, overrides=[f"output_dir={tmp_path}", *own, *overrides])
+
+    return build
+
+
+def test_every_group_is_tested_here() -> None:
+    assert set(OPTIONS) == {
+        "augmentation", "backbone", "callbacks", "data", "experiment", "logger", "model",
+        "optimizer", "reading", "scheduler", "trainer",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["train", "predict"])
+def test_nothing_is_left_to_fill_in(config: Any, name: str) -> None:
+    OmegaConf.to_container(config(name=name), resolve=True, throw_on_missing=True)
+
+
+@pytest.mark.parametrize("option", options("optimizer"))
+def test_optimizers(config: Any, option: str) -> None:
+    factory = instantiate(config(f"optimizer={option}").optimizer)
+    optimizer = factory([{"params": [torch.zeros(2, requires_grad=True)]}, {"params": []}])
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    assert 0 < optimizer.param_groups[0]["lr"] < 1
+
+
+@pytest.mark.parametrize("option", options("scheduler"))
+def test_schedules(config: Any, option: str) -> None:
+    schedule = instantiate(config(f"scheduler={option}").scheduler)
+    assert all(0 <= schedule(i / 10, i) <= 1 for i in range(11))
+
+
+@pytest.mark.parametrize("option", options("augmentation"))
+def test_augmentations(config: Any, option: str) -> None:
+    augment = instantiate(config(f"augmentation={option}").augmentation)
+    photo, target = augment(*SyntheticDigits(2)[0])
+    assert photo.dtype == torch.uint8 and photo.shape[0] == 3
+    assert target["boxes"].shape == (len(target["labels"]), 4) and target["image_id"] == 1
+
+
+@pytest.mark.parametrize("option", options("backbone"))
+@pytest.mark.parametrize("model", options("model"))
+def test_backbones_and_models(config: Any, option: str, model: str) -> None:
+    cfg = config(f"backbone={option}", f"model={model}", "backbone.weights=none", *SMALL)
+    detector = instantiate(cfg.model)
+    photo = torch.zeros(3, 40, 60, dtype=torch.uint8)
+    with torch.inference_mode():
+        (found,) = detector.eval()([photo])
+    check_detections(found, option)
+    # A ListConfig here is silently misread as other anchors (LIBRARIES.md).
+    ratios = cfg.model.get("aspect_ratios", [0.5, 1, 2])
+    per_level = cfg.model.get("anchors_per_level", 1)
+    counts = detector.rpn.anchor_generator.num_anchors_per_location()
+    assert set(counts) == {len(ratios) * per_level}
+
+
+@pytest.mark.parametrize("option", options("data"))
+@pytest.mark.parametrize("name", ["train", "predict"])
+def test_data(config: Any, coco_root: Path, name: str, option: str) -> None:
+    root = [] if option == "synthetic" else [f"data.root={coco_root}"]
+    open_split = instantiate(config(f"data={option}", *root, name=name).data)
+    if option == "svhn":  # the course's layout is not SVHN's own
+        with pytest.raises(DigitsError, match="digitStruct.mat"):
+            open_split("valid")
+        return
+    for split in ("train", "valid", "test"):
+        data = open_split(split)
+        photo, target = data[0]
+        assert photo.dtype == torch.uint8 and data.file_name(0).endswith(".png")
+        assert set(target) == {"boxes", "labels", "image_id"}
+
+
+@pytest.mark.parametrize("option", options("reading"))
+def test_readers(config: Any, option: str) -> None:
+    reader = instantiate(config(f"reading={option}").reading)
+    empty = {
+        "boxes": torch.zeros(0, 4),
+        "scores": torch.zeros(0),
+        "labels": torch.zeros(0, dtype=torch.int64),
+    }
+    assert reader(empty) == "-1"
+
+
+@pytest.mark.parametrize("option", options("callbacks"))
+def test_callbacks(config: Any, option: str) -> None:
+    callbacks = [c for c in instantiate(config(f"callbacks={option}").callbacks).values() if c]
+    assert callbacks and all(isinstance(c, Callback) for c in callbacks)
+
+
+@pytest.mark.parametrize("option", options("logger"))
+def test_loggers(config: Any, option: str) -> None:
+    loggers = [v for v in instantiate(config(f"logger={option}").logger).values() if v]
+    assert all(isinstance(logger, Logger) for logger in loggers)
+
+
+@pytest.mark.parametrize("option", options("trainer"))
+def test_trainers(config: Any, option: str) -> None:
+    cfg = config(f"trainer={option}", "trainer.accelerator=cpu", "trainer.devices=1")
+    assert isinstance(instantiate(cfg.trainer, logger=False), L.Trainer)
+
+
+def test_every_argument_of_the_trainer_can_be_set_without_a_plus(config: Any) -> None:
+    arguments = set(inspect.signature(L.Trainer.__init__).parameters)
+    groups = {"self", "callbacks", "logger"}
+    rare = {"model_registry", "enable_autolog_hparams"}
+    assert arguments - groups - rare <= set(config().trainer)
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_experiments_are_short_and_compose(config: Any, option: str) -> None:
+    cfg = config(f"experiment={option}")
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    lines = (CONF / "experiment" / f"{option}.yaml").read_text().splitlines()
+    assert sum(bool(line.strip()) and not line.startswith("#") for line in lines) <= 15
+    for group in ("optimizer", "scheduler", "augmentation", "reading", "callbacks", "logger"):
+        instantiate(cfg[group])
+
+
+def test_the_reports_recipe_to_the_letter(config: Any) -> None:
+    cfg = OmegaConf.to_container(config("experiment=report"), resolve=True)
+    assert isinstance(cfg, dict)
+    assert cfg["model"]["backbone"]["_target_"] == "digits.models.backbones.resnet50_fpn_v2"
+    assert cfg["model"]["backbone"]["weights"] == "coco"
+    assert (cfg["model"]["min_size"], cfg["model"]["max_size"]) == (800, 1333)
+    assert cfg["optimizer"]["_target_"] == "torch.optim.AdamW"
+    assert (cfg["optimizer"]["lr"], cfg["optimizer"]["weight_decay"]) == (1e-4, 1e-3)
+    assert cfg["backbone_lr_factor"] == 1
+    assert cfg["scheduler"]["_target_"] == "digits.schedules.step"
+    assert (cfg["scheduler"]["every"], cfg["scheduler"]["gamma"]) == (2, 0.5)
+    assert (cfg["trainer"]["max_epochs"], cfg["trainer"]["max_time"]) == (8, None)
+    assert cfg["trainer"]["accumulate_grad_batches"] == 1
+    assert cfg["batch_size"] == 16
+    jitter = cfg["augmentation"]
+    assert jitter["_target_"].endswith("ColorJitter")
+    assert {jitter[k] for k in ("brightness", "contrast", "saturation", "hue")} == {0.2}
+    assert cfg["reading"]["nms_iou"] == 0.4
+    best = cfg["callbacks"]["best"]
+    assert (best["monitor"], best["mode"]) == ("val/map", "max")
+
+
+def test_every_yaml_file_can_be_read_alone() -> None:
+    for path in sorted(CONF.rglob("*.yaml")):
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path

@@ -1,0 +1,186 @@
+"""The two commands, as a user runs them, on the synthetic default and on real photos."""
+
+import csv
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from digits.structures import CLASS_NAMES, read_detections
+
+Script = Callable[..., Any]
+PREDICTED = {
+    "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
+    "readings.png",
+}  # fmt: skip
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_directory_describes_itself(trained: Any) -> None:
+    folder, files = trained.folder, trained.files()
+    assert {
+        "config.yaml", "run.json", "metrics.csv", "metrics.json", "best.ckpt", "last.ckpt",
+        "valid.png",
+    } <= files  # fmt: skip
+    assert any(name.startswith("events.out.tfevents") for name in files)
+    assert not any(name.endswith((".part", ".tmp")) for name in files)
+
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["run_dir"] == str(folder)  # resolved
+    assert config["trainer"]["limit_train_batches"] == 2 and config["batch_size"] == 4
+
+    facts = json.loads((folder / "run.json").read_text())
+    assert "train.py" in facts["command"] and "batch_size=4" in facts["command"]
+    assert {"git_commit", "started", "machine"} <= facts.keys()
+    assert {"python", "torch", "lightning"} <= facts["versions"].keys()
+
+    Image.open(folder / "valid.png").verify()
+
+
+def test_the_csv_log_holds_losses_and_scores(trained: Any) -> None:
+    log = rows(trained.folder / "metrics.csv")
+    scores = [row for row in log if row.get("val/map")]
+    assert len(scores) == 1
+    assert {"val/map", "val/map_50", "val/map_75", "val/number_accuracy"} <= scores[0].keys()
+
+
+def test_training_returns_and_stores_the_map_of_the_best_checkpoint(trained: Any) -> None:
+    figures = json.loads((trained.folder / "metrics.json").read_text())
+    assert trained.value == figures["map"]
+    assert 0 <= figures["map"] <= figures["map_50"] <= 1
+    assert figures["photos"] == 6 and figures["photos_per_second"] > 0
+    logged = [row for row in rows(trained.folder / "metrics.csv") if row.get("val/map")]
+    assert float(logged[0]["val/map"]) == pytest.approx(figures["map"], abs=1e-6)
+
+
+def test_training_prints_what_it_does_and_what_to_do_next(trained: Any) -> None:
+    for text in ("6 valid", "epoch 1: loss", "number_accuracy", f"{trained.folder}/best.ckpt"):
+        assert text in trained.out
+    assert f"Next: python predict.py ckpt={trained.folder}/best.ckpt" in trained.out
+
+
+def test_predicting_writes_everything(trained: Any, predict: Script) -> None:
+    outcome = predict(f"ckpt={trained.folder}/best.ckpt", "data.test_count=5", "batch_size=2")
+    assert outcome.code == 0, outcome.err
+    assert outcome.files() == PREDICTED
+    folder = outcome.folder
+    labels, numbers = rows(folder / "pred.csv"), rows(folder / "numbers.csv")
+    assert [row["image_id"] for row in labels] == ["1", "2", "3", "4", "5"]
+    assert [row["number"] for row in numbers] == [row["pred_label"] for row in labels]
+    header, records = read_detections(folder / "detections.json")
+    assert header["split"] == "test" and header["class_names"] == list(CLASS_NAMES)
+    boxes = json.loads((folder / "pred.json").read_text())
+    assert len(boxes) == sum(len(r["boxes"]) for r in records) > 0  # no score threshold
+    for row, record in zip(labels, records, strict=True):
+        assert int(row["image_id"]) == record["image_id"]
+        assert (row["pred_label"] == "-1") == (not len(record["boxes"]))
+    with zipfile.ZipFile(folder / "submission.zip") as archive:
+        assert sorted(archive.namelist()) == ["pred.csv", "pred.json"]
+
+    figures = json.loads((folder / "metrics.json").read_text())
+    assert outcome.value == figures["map"] and figures["photos"] == 5
+    for text in ("map", "number_accuracy", "photos_per_second", "submission.zip"):
+        assert text in outcome.out
+
+
+def test_predicting_valid_gives_the_figures_of_the_training(trained: Any, predict: Script) -> None:
+    outcome = predict(f"ckpt={trained.folder}/best.ckpt", "split=valid", "data.valid_count=6")
+    ours = json.loads((trained.folder / "metrics.json").read_text())
+    theirs = json.loads((outcome.folder / "metrics.json").read_text())
+    for name in ("map", "map_50", "number_accuracy", "digit_error_rate"):
+        assert theirs[name] == pytest.approx(ours[name], abs=1e-6), name
+
+
+def test_settings_of_the_reading_and_of_the_inference_change_the_result(
+    trained: Any, predict: Script
+) -> None:
+    overrides = ("+reading.score_threshold=0", "+reading.nms_iou=1", "data.test_count=3")
+    ckpt = f"ckpt={trained.folder}/best.ckpt"
+    long = rows(predict(ckpt, *overrides).folder / "pred.csv")
+    assert max(len(row["pred_label"]) for row in long) > 5  # every box is read
+    outcome = predict(ckpt, *overrides, "+inference.box_detections_per_img=1")
+    assert {len(row["pred_label"]) for row in rows(outcome.folder / "pred.csv")} == {1}
+    strict = predict(ckpt, "inference.box_score_thresh=0.99", "data.test_count=3")
+    assert {row["pred_label"] for row in rows(strict.folder / "pred.csv")} == {"-1"}
+    assert json.loads((strict.folder / "pred.json").read_text()) == []
+
+
+def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> None:
+    folder = tmp_path / "my photos"
+    (folder / "in here").mkdir(parents=True)
+    names = ["door, 12.jpg", "in here/[7] é.png", "zz.PNG"]
+    for name, mode in zip(names, ("RGB", "LA", "P"), strict=True):
+        Image.effect_noise((50, 40), 80).convert(mode).save(folder / name)
+    outcome = predict(f"ckpt={trained.folder}/best.ckpt", f"photos={folder}")
+    assert outcome.code == 0, outcome.err
+    assert outcome.files() == PREDICTED
+    assert [r["file_name"] for r in rows(outcome.folder / "numbers.csv")] == names
+    assert [r["image_id"] for r in rows(outcome.folder / "pred.csv")] == ["1", "2", "3"]
+    figures = json.loads((outcome.folder / "metrics.json").read_text())
+    assert figures.keys() == {"photos", "photos_per_second"}  # no labels, no scores
+    assert outcome.value is None
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("trainer.fast_dev_run=true",),
+        ("callbacks.average=null", "scheduler=step", "optimizer=sgd", "augmentation=none"),
+        ("scheduler=onecycle", "trainer.max_time=00:00:00:20", "augmentation=color_jitter"),
+        ("trainer.precision=bf16-mixed", "scheduler=none"),
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_other_settings_train_as_well(train: Script, overrides: tuple[str, ...]) -> None:
+    outcome = train(*overrides)
+    assert outcome.code == 0, outcome.err
+    if "fast_dev_run" in overrides[0]:
+        assert outcome.value is None and "best.ckpt" not in outcome.files()
+    else:
+        assert "best.ckpt" in outcome.files() and outcome.value is not None
+
+
+@pytest.mark.slow
+def test_the_same_seed_trains_the_same_weights(train: Script) -> None:
+    def losses(seed: int) -> list[str]:
+        outcome = train(f"seed={seed}", "trainer.log_every_n_steps=1")
+        log = rows(outcome.folder / "metrics.csv")
+        return [row["train/loss"] for row in log if row["train/loss"]]
+
+    first = losses(3)
+    assert len(first) == 2 and losses(3) == first and losses(4) != first
+
+
+def test_a_data_set_in_the_courses_layout(train: Script, predict: Script, coco_root: Path) -> None:
+    data = ("data=coco", f"data.root={coco_root}")
+    outcome = train(*data, "batch_size=2")
+    assert outcome.code == 0, outcome.err
+    outcome = predict(f"ckpt={outcome.folder}/best.ckpt", *data)
+    assert [row["image_id"] for row in rows(outcome.folder / "pred.csv")] == ["1", "2", "10"]
+    assert outcome.value is None and "map" not in outcome.out
+
+
+@pytest.mark.slow
+def test_real_photos(train: Script, predict: Script, real_data: Path) -> None:
+    data = ("data=coco", f"data.root={real_data}")
+    outcome = train(*data, "trainer.limit_val_batches=2", "trainer.max_epochs=1", "batch_size=16")
+    assert outcome.code == 0, outcome.err
+    figures = json.loads((outcome.folder / "metrics.json").read_text())
+    assert figures["photos"] == 300
+    outcome = predict(f"ckpt={outcome.folder}/best.ckpt", *data, "split=test")
+    assert outcome.code == 0, outcome.err
+    ids = [int(row["image_id"]) for row in rows(outcome.folder / "pred.csv")]
+    assert ids == list(range(901, 1001))
+    sizes = {r["image_id"]: (r["width"], r["height"]) for r in read_detections(
+        outcome.folder / "detections.json")[1]}  # fmt: skip
+    for image_id in (901, 1000):
+        assert sizes[image_id] == Image.open(real_data / "test" / f"{image_id}.png").size

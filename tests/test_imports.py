@@ -1,0 +1,101 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Lowest first: a module imports from lower layers, and from its own package.
+LAYERS = (
+    {"errors"},
+    {"structures", "schedules", "download", "console", "threads"},
+    {"data", "models", "metrics", "reading", "plots", "run"},
+    {"evaluation", "checkpoint", "submission"},
+    {"module", "prediction", "report"},
+    {"callbacks", "training"},
+)
+RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+MODULES = sorted((ROOT / "digits").rglob("*.py"))
+SCRIPTS = (ROOT / "train.py", ROOT / "predict.py")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Everything imported anywhere in a file, in functions too; names resolved to modules."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            base = str(node.module)
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                here = ROOT / Path(*whole.split("."))
+                is_module = here.is_dir() or here.with_suffix(".py").is_file()
+                found.add(whole if is_module else base)
+    return found
+
+
+def part(module: str) -> str:
+    return module.split(".")[1]
+
+
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_dependencies_point_one_way(path: Path) -> None:
+    own = name_of(path)
+    if own == "digits":
+        assert imports(path) == set()
+        return
+    assert part(own) in RANK, f"{own}: say in LAYERS where it belongs"
+    for other in sorted(name for name in imports(path) if name.split(".")[0] == "digits"):
+        assert part(other) in RANK, f"{other}: say in LAYERS where it belongs"
+        same_package = part(own) == part(other) and part(own) in {"data", "models"}
+        assert same_package or RANK[part(other)] < RANK[part(own)], f"{own} imports {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_scripts_see_the_configuration(path: Path) -> None:
+    used = packages(path)
+    assert "omegaconf" not in used
+    assert not used & {"train", "predict"}
+    # checkpoint.py rebuilds by hydra.utils.instantiate, console.py shortens its errors.
+    allowed = {"checkpoint": {"hydra.utils"}, "console": {"hydra.errors"}}
+    seen = {name for name in imports(path) if name.split(".")[0] == "hydra"}
+    assert seen <= allowed.get(path.stem, set())
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent.name == "models"], ids=name_of)
+def test_models_are_torch_only(path: Path) -> None:
+    assert not packages(path) & {"lightning", "torchmetrics", "hydra", "omegaconf", "matplotlib"}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
+def test_scripts_do_not_import_each_other(path: Path) -> None:
+    assert not packages(path) & {"train", "predict"}
+
+
+def test_the_parser_sees_imports_in_functions(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("def f():\n    from digits.data import coco\n    import os.path\n")
+    assert imports(path) == {"digits.data.coco", "os.path"}
+
+
+def test_the_detector_loads_without_lightning_or_hydra() -> None:
+    code = (
+        "import sys, digits.models.detector, digits.models.backbones, digits.structures\n"
+        "print(sorted({'lightning', 'hydra', 'omegaconf', 'matplotlib', 'torchmetrics'} & "
+        "set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[]", done.stderr
