@@ -81,8 +81,6 @@ def test_a_number_has_a_digit_wherever_there_is_a_box(
     if drawn:
         assert number.isdecimal() and len(number) == len(kept)
         assert number == "".join(str(int(before["labels"][k]) - 1) for k in kept)
-        lefts = before["boxes"][kept, 0].tolist()
-        assert lefts == sorted(lefts)
         assert len(kept) == 1 or before["scores"][kept].min() >= threshold
 
 
