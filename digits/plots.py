@@ -1,6 +1,6 @@
 """Pictures for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,22 @@ def save_confidence(
     _draw_coverage(axes[0], sure, good)
     _draw_reliability(axes[1], sure, good)
     _draw_confusion(axes[2], np.asarray(confusion))
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+    return path
+
+
+def save_coverage(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Path:
+    """Save coverage curves: per name, confidences `(N,)` and whether each number is right."""
+    figure, axis = plt.subplots(figsize=(6.5, 4.5))
+    for name, (confidence, right) in curves.items():
+        coverage, accuracy = coverage_curve(confidence, right)
+        axis.step(100 * coverage, 100 * accuracy, where="pre", label=name)
+    axis.axhline(98, color="gray", lw=0.8, ls="--")
+    axis.set(xlabel="photos accepted, the surest first (%)", ylabel="numbers right (%)")
+    axis.legend(fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)

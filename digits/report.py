@@ -39,7 +39,9 @@ class Report:
     def __init__(self, reader: Reader, labelled: bool, backend: str) -> None:
         self.reader = reader
         self.labelled = labelled
-        self.backend = backend
+        # Made at once, so that an unknown backend is refused before hours of work.
+        self._boxes = Evaluation(None, backend, per_class=True)
+        self._refined = Evaluation(None, backend)
         self.cross_fitted = False
         self._records: list[dict[str, Any]] = []
         self._targets: list[dict[str, Any]] = []
@@ -83,9 +85,11 @@ class Report:
             record | {"boxes": refine(record, reading.indices)}
             for record, reading in zip(self._records, self._readings, strict=True)
         ]
+        self._boxes.update(self._records, self._targets)
+        self._refined.update(refined, self._targets)
         return (
-            self._boxes(self._records, per_class=True)
-            | {"map_refined": self._boxes(refined)["map"]}
+            self._boxes.compute()
+            | {"map_refined": self._refined.compute()["map"]}
             | map_by_height(self._records, self._targets)
             | number_scores(self._readings, self._targets)
             | rate
@@ -121,11 +125,6 @@ class Report:
             sure = [reading.confidence for reading in self._readings]
             paths["confidence"] = save_confidence(confidence, sure, right, self.confusion())
         return paths
-
-    def _boxes(self, records: list[dict[str, Any]], per_class: bool = False) -> dict[str, float]:
-        evaluation = Evaluation(None, self.backend, per_class)
-        evaluation.update(records, self._targets)
-        return evaluation.compute()
 
     def _item(self, record: dict[str, Any], target: dict[str, Any], photo: Tensor) -> Any:
         reading = self.reader.read(record)

@@ -15,7 +15,7 @@ LAYERS = (
     {"reading"},
     {"evaluation", "checkpoint", "submission", "scoring"},
     {"module", "prediction", "report"},
-    {"callbacks", "training"},
+    {"callbacks", "training", "calibrate"},
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 MODULES = sorted((ROOT / "digits").rglob("*.py"))

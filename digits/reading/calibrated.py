@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from digits.errors import DigitsError
 from digits.reading.base import Reader, Reading, check_share, to_reading
-from digits.reading.features import candidates
+from digits.reading.features import NAMES, candidates
 from digits.reading.fit import fit
 from digits.reading.rules import ThresholdReader
 from digits.reading.weighing import Weights, decide
@@ -24,10 +25,11 @@ class CalibratedReader(Reader):
         nms_iou: of two boxes that overlap more, whatever their classes, the surer stays.
         score_threshold: used while nothing is fitted, as by `ThresholdReader`.
         min_photos: labelled photos that a fit needs; with fewer, the threshold reads.
+        ignore: names of evidence to leave out of a fit (`digits.reading.features.NAMES`).
         fitted: plain numbers of an earlier fit (`CalibratedReader.fitted`).
 
     Raises:
-        DigitsError: `fitted` is not what this version fits.
+        DigitsError: unknown evidence, or `fitted` is not what this version fits.
     """
 
     def __init__(
@@ -35,9 +37,16 @@ class CalibratedReader(Reader):
         nms_iou: float = 0.4,
         score_threshold: float = 0.5,
         min_photos: int = 50,
+        ignore: Sequence[str] = (),
         fitted: dict[str, Any] | None = None,
     ) -> None:
         check_share("nms_iou", nms_iou)
+        strangers = sorted(set(ignore) - set(NAMES))
+        if strangers:
+            raise DigitsError(
+                f"reading.ignore: unknown evidence {strangers[0]!r}; there is {', '.join(NAMES)}."
+            )
+        self.ignore = tuple(ignore)
         self.rule = ThresholdReader(score_threshold, nms_iou)
         self.nms_iou = nms_iou
         self.min_photos = min_photos
@@ -58,13 +67,22 @@ class CalibratedReader(Reader):
         self, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
     ) -> "CalibratedReader":
         """The reader fitted to labelled detections; with too few to learn from, the threshold's."""
-        enough = sum(len(record["boxes"]) > 0 for record in records) >= self.min_photos
-        found = fit(records, targets, self.nms_iou) if enough else None
-        return self.with_fit(found)
+        settings = {
+            "nms_iou": self.nms_iou,
+            "min_photos": self.min_photos,
+            "ignore": list(self.ignore),
+        }
+        found = None
+        if sum(len(record["boxes"]) > 0 for record in records) >= self.min_photos:
+            found = fit(records, targets, self.nms_iou, self.ignore) | {"settings": settings}
+        return CalibratedReader(**settings, score_threshold=self.rule.score_threshold, fitted=found)
 
     def with_fit(self, fitted: dict[str, Any] | None) -> "CalibratedReader":
+        """The reader with an earlier fit and the settings of that fit: its weights need them."""
+        if fitted is None:
+            return self
         threshold = self.rule.score_threshold
-        return CalibratedReader(self.nms_iou, threshold, self.min_photos, fitted)
+        return CalibratedReader(**fitted["settings"], score_threshold=threshold, fitted=fitted)
 
     def read(self, detections: dict[str, Any]) -> Reading:
         if self._weights is None:

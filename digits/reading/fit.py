@@ -18,9 +18,12 @@ _NEVER = -15.0  # log-odds of an outcome that did not occur
 
 
 def fit(
-    records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]], nms_iou: float
+    records: Sequence[dict[str, Any]],
+    targets: Sequence[dict[str, Any]],
+    nms_iou: float,
+    ignore: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Fit to the detections and the true digits of photos.
+    """Fit to the detections and the true digits of photos, ignoring evidence of some names.
 
     What a box is (nothing, the digit it says, another digit) is a multinomial logistic regression
     on its evidence, the penalty chosen by cross-validation over photos; what a whole number's
@@ -33,6 +36,8 @@ def fit(
     scale = score_scale(records)
     photos = [candidates(record, nms_iou, scale) for record in records]
     outcomes = [outcome(p, t) for p, t in zip(photos, targets, strict=True)]
+    for photo in photos:  # evidence that never varies gets no weight
+        photo.evidence[:, [NAMES.index(name) for name in ignore]] = 0
     folds = np.array(folds_of(len(photos), _FOLDS))
 
     best: tuple[float, float, list[np.ndarray]] | None = None

@@ -68,11 +68,16 @@ def reading_order(boxes: np.ndarray) -> np.ndarray:
     left_to_right = np.lexsort((boxes[:, 1], boxes[:, 0]))
     if len(boxes) < 2:
         return left_to_right
+    # Side by side, as nearly always: no overlap is wide enough for one digit to lie under another.
+    left, right = boxes[left_to_right, 0], boxes[left_to_right, 2]
+    shared = np.maximum.accumulate(right)[:-1] - left[1:]
+    if (shared <= _STACKED_WIDTH * (right - left).min()).all():
+        return left_to_right
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     sides = boxes[:, 2:] - boxes[:, :2]
-    shared = (high - low) / np.maximum(np.minimum(sides[:, None], sides[None]), 1e-9)
-    if not ((shared[..., 0] > _STACKED_WIDTH) & (shared[..., 1] < _STACKED_HEIGHT)).any():
+    shares = (high - low) / np.maximum(np.minimum(sides[:, None], sides[None]), 1e-9)
+    if not ((shares[..., 0] > _STACKED_WIDTH) & (shares[..., 1] < _STACKED_HEIGHT)).any():
         return left_to_right
     centres = (boxes[:, 1] + boxes[:, 3]) / 2
     from_top = np.argsort(centres, kind="stable")

@@ -92,9 +92,8 @@ def _runner_up(photo: Candidates, logs: np.ndarray, gain: np.ndarray, keep: np.n
     flip[~keep] = gain[~keep]
     if keep.sum() == 1:
         flip[keep] = -np.inf  # never nothing
-    with np.errstate(divide="ignore"):
-        swap = logs[:, WRONG] + np.log(photo.second_share) - logs[:, RIGHT]
-    swap[~keep] = -np.inf
+    swap = logs[:, WRONG] + np.log(np.maximum(photo.second_share, 1e-9)) - logs[:, RIGHT]
+    swap[~keep | (photo.second == 0)] = -np.inf
     if max(flip.max(), swap.max()) == -np.inf:
         return ""
     keep, labels = keep.copy(), photo.labels.copy()
