@@ -103,6 +103,16 @@ def test_with_few_labelled_photos_the_threshold_reads_and_it_says_so(photos: Any
     assert [few(r) for r in records] == [ThresholdReader(0.3)(r) for r in records]
 
 
+def test_evidence_can_be_left_out(photos: Any, reader: CalibratedReader) -> None:
+    without = CalibratedReader(ignore=["line", "gap"]).fitted_to(*photos).fitted
+    assert without is not None and reader.fitted is not None
+    columns = [without["features"].index(name) for name in ("line", "gap")]
+    for fitted, weighed in ((without, False), (reader.fitted, True)):
+        assert np.array(fitted["weights"])[:, columns].any() == weighed
+    with pytest.raises(DigitsError, match="reading.ignore: unknown evidence 'lime'; there is"):
+        CalibratedReader(ignore=["lime"])
+
+
 @pytest.mark.parametrize("boxes_are", ["all right", "all wrong"])
 def test_detections_of_a_single_kind_can_be_fitted(photos: Any, boxes_are: str) -> None:
     _, targets = (part[:60] for part in photos)

@@ -67,7 +67,7 @@ class CalibratedReader(Reader):
         self, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
     ) -> "CalibratedReader":
         """The reader fitted to labelled detections; with too few to learn from, the threshold's."""
-        settings = {
+        settings: dict[str, Any] = {
             "nms_iou": self.nms_iou,
             "min_photos": self.min_photos,
             "ignore": list(self.ignore),
