@@ -26,7 +26,7 @@ NAMES = (
     "votes",  # log of the number of models that agree
 )
 _MOST = 10  # candidates per photo; the longest number of SVHN has six digits
-_LEAST = 0.003  # a candidate's score over the photo's best; relative, so that scale is no matter
+_LEAST = 0.003  # a box's score over the photo's best; relative, so that scale is no matter
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
 _USUAL_SHAPE = 2.07  # height / width, median of SVHN train
 _TINY = 1e-4
@@ -63,12 +63,14 @@ def candidates(detections: dict[str, Any], nms_iou: float, score_scale: float) -
             mean the same.
     """
     boxes, scores, labels = as_arrays(detections)
+    likely = np.flatnonzero(scores >= _LEAST * scores.max(initial=0))
+    boxes, scores, labels = boxes[likely], scores[likely], labels[likely]
     iou = overlaps(boxes, boxes)
     kept = suppress(by_score(boxes, scores, labels), iou, nms_iou)[:_MOST]
-    if len(kept):
-        kept = kept[scores[kept] >= _LEAST * scores[kept[0]]]
-    own, mine = boxes[kept], np.maximum(scores[kept], 1e-12)
-    votes = np.asarray(detections["votes"])[kept] if "votes" in detections else np.ones(len(kept))
+    own, mine, indices = boxes[kept], np.maximum(scores[kept], 1e-12), likely[kept]
+    votes = (
+        np.asarray(detections["votes"])[indices] if "votes" in detections else np.ones(len(kept))
+    )
 
     classes = _scores_by_class(iou[kept], scores, labels)
     rows = np.arange(len(kept))
@@ -95,14 +97,15 @@ def candidates(detections: dict[str, Any], nms_iou: float, score_scale: float) -
     }
     share = np.divide(second_score, others, out=np.zeros(len(kept)), where=others > 0)
     evidence = np.stack([columns[name] for name in NAMES], axis=1)
-    return Candidates(kept, own, labels[kept], evidence, second, share)
+    return Candidates(indices, own, labels[kept], evidence, second, share)
 
 
 def _scores_by_class(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Best score of every class at the place of every candidate, `(K, 11)`."""
     found = np.zeros((len(iou), 11))
     candidate, box = np.nonzero(iou > _SAME_PLACE)
-    np.maximum.at(found, (candidate, labels[box]), scores[box])
+    rising = np.argsort(scores[box], kind="stable")  # of several boxes, the best is written last
+    found[candidate[rising], labels[box[rising]]] = scores[box[rising]]
     return found
 
 
