@@ -27,6 +27,7 @@ $(VENV)/bin/uv:
 	$(BIN)/pip install --quiet uv
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/uv
+	@echo "Installing into $(VENV): about a minute, 5 GB with the CUDA libraries of torch."
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -e .
 	touch $@
 

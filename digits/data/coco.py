@@ -189,12 +189,19 @@ def _load_coco(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         for annotation in annotations:
             x, y, width, height = annotation["bbox"]
             _ = annotation["image_id"] + annotation["category_id"], x + y + width + height
+        names = {c["id"]: str(c["name"]) for c in content.get("categories", [])}
     except FileNotFoundError as error:
         raise DigitsError(f"{path}: no such annotation file.") from error
     except KeyError as error:
         raise DigitsError(f"{path}: field {error} is missing; {expected}.") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise DigitsError(f"{path}: {error}; {expected}.") from error
+    odd = [i for i, name in names.items() if name.isdecimal() and name != str(i - 1)]
+    if odd:
+        raise DigitsError(
+            f"{path}: category {odd[0]} is named {names[odd[0]]!r}; expected category 1 to be digit "
+            "0 and so on (digit = category_id - 1): renumber the categories."
+        )
     return images, annotations
 
 

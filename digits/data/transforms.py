@@ -103,8 +103,8 @@ class Geometric:
     one resampling. Pixels keep their size, so the photo grows, up to `max_side`.
     """
 
-    zoom_out: float = 0.3  # (factor) smallest digit height relative to the photo's
-    zoom_out_p: float = 0.6  # (probability) of zooming out
+    zoom_out: float = 0.4  # (factor) smallest digit height relative to the photo's
+    zoom_out_p: float = 0.5  # (probability) of zooming out
     zoom_in: float = 1.15  # (factor) largest digit height relative to the photo's
     reframe: float = 0.2  # (fraction) spread of the photo's width / height
     stretch: float = 0.2  # (fraction) spread of the digits' width / height

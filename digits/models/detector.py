@@ -83,10 +83,24 @@ class SkippingRPNHead(RPNHead):
 
 
 class FloatPredictor(FastRCNNPredictor):
-    """Class and box predictor with float32 outputs, for the same reason."""
+    """Class and box predictor with float32 outputs, for the same reason.
+
+    Args:
+        in_channels: units of the box head.
+        shared_box: one box for all classes rather than one per class; a digit's box does not
+            depend on which digit it is, so all of them teach it.
+    """
+
+    def __init__(self, in_channels: int, shared_box: bool) -> None:
+        super().__init__(in_channels, NUM_CLASSES)
+        self.shared_box = shared_box
+        if shared_box:
+            self.bbox_pred = nn.Linear(in_channels, 4)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         scores, deltas = super().forward(x)
+        if self.shared_box:
+            deltas = deltas.repeat(1, NUM_CLASSES)
         return scores.float(), deltas.float()
 
 
@@ -107,6 +121,7 @@ def build_detector(
     aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
     roi_side: int = 7,
     roi_sampling: int = 2,
+    shared_box: bool = False,
     **rcnn: Any,
 ) -> FasterRCNN:
     """Assemble the detector.
@@ -129,6 +144,7 @@ def build_detector(
         roi_side: side of the pooled RoI features, cells.
         roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
             the backward pass of RoIAlign runs on one core.
+        shared_box: predict one box for all classes rather than one per class.
         rcnn: torchvision's own arguments, such as `rpn_post_nms_top_n_test`.
 
     Raises:
@@ -169,7 +185,7 @@ def build_detector(
                 names, output_size=roi_side, sampling_ratio=roi_sampling
             ),
             box_head=head,
-            box_predictor=FloatPredictor(representation, NUM_CLASSES),
+            box_predictor=FloatPredictor(representation, shared_box),
             **rcnn,
         )
     except TypeError as error:

@@ -167,6 +167,10 @@ def change(part: str, **fields: Any) -> Callable[[dict[str, Any]], Any]:
         (change("annotations", category_id=11), r"category_id 11: expected 1..10"),
         (change("annotations", image_id=99), "image_id 99, which `images` lacks"),
         (change("images", id=2), "image id 2 occurs twice"),
+        (
+            lambda c: c.update(categories=[{"id": 10, "name": "0"}]),
+            "category 10 is named .0.; expected category 1 to be digit 0",
+        ),
         (lambda c: c.update(images=[], annotations=[]), "no photos; expected at least one"),
     ],
 )

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import RandomSampler
 
 from digits.data.coco import open_split
-from digits.data.datamodule import DigitsDataModule
+from digits.data.datamodule import DigitsDataModule, SimilarShapes
 from digits.data.synthetic import SyntheticDigits
 
 
@@ -58,3 +59,21 @@ def test_splits_are_opened_once() -> None:
     data.setup("fit")
     data.setup("validate")
     assert opened == ["train", "valid"]
+
+
+@pytest.mark.parametrize(("drop_last", "count"), [(True, 96), (False, 99)])
+def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count: int) -> None:
+    widths = torch.randint(20, 400, (99,)).tolist()
+
+    def padding(batches: list[list[int]]) -> float:
+        return sum(max(widths[i] for i in b) * len(b) for b in batches) / sum(widths)
+
+    batches = SimilarShapes(RandomSampler(widths), 8, drop_last, lambda i: (40, widths[i]), pool=6)
+    first, second = list(batches), list(batches)
+    assert len(first) == len(batches) and first != second
+    assert sorted(len(b) for b in first)[-12:] == [8] * 12
+    assert len({i for batch in first for i in batch}) == sum(map(len, first)) == count
+    plain = torch.randperm(99)[:96].reshape(-1, 8).tolist()
+    assert padding(first) < 1.3 < padding(plain)
+    narrowest = [min(widths[i] for i in b) for b in first]
+    assert narrowest != sorted(narrowest)  # not from narrow to wide: that would bias the weights

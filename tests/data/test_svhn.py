@@ -253,8 +253,19 @@ def corrupt(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["text", "truncated", "bad name", "bad label", "nan", "no group", "fewer names"]
-    + ["no field", "ragged", "mixed", "wide"],
+    [
+        "text",
+        "truncated",
+        "bad name",
+        "bad label",
+        "nan",
+        "no group",
+        "fewer names",
+        "no field",
+        "ragged",
+        "mixed",
+        "wide",
+    ],
 )
 def test_corrupt_digit_struct(tmp_path: Path, how: str) -> None:
     path = tmp_path / "digitStruct.mat"
