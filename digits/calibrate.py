@@ -11,9 +11,11 @@ from pathlib import Path
 from digits import checkpoint
 from digits.console import console, one_line_errors, result_table
 from digits.errors import DigitsError
+from digits.evaluation import Evaluation
 from digits.reading import CalibratedReader
 from digits.reading.crossfit import cross_fit
 from digits.reading.labels import read_targets_of
+from digits.reading.refine import refine
 from digits.scoring import number_scores
 from digits.structures import read_detections
 
@@ -38,11 +40,21 @@ def main() -> None:
             f"{options.detections}: {len(records)} photos; expected at least {reader.min_photos} "
             "with boxes to fit a reader to."
         )
-    scores = number_scores(cross_fit(reader, records, targets), targets)
+    readings = cross_fit(reader, records, targets)
+    refined = [
+        record | {"boxes": refine(record, reading.indices)}
+        for record, reading in zip(records, readings, strict=True)
+    ]
+    scores = number_scores(readings, targets)
+    for name, boxes in (("map", records), ("map_refined", refined)):
+        evaluation = Evaluation(None)
+        evaluation.update(boxes, targets)
+        scores[name] = evaluation.compute()["map"]
     metrics = description.get("metrics", {}) | scores
-    refine = bool(description.get("refine", False))
-    checkpoint.finish(options.checkpoint, metrics, reader.fitted, refine)
-    result_table("numbers on valid, cross-fitted", scores, {"checkpoint": options.checkpoint})
+    checkpoint.finish(
+        options.checkpoint, metrics, reader.fitted, scores["map_refined"] > scores["map"]
+    )
+    result_table("on valid, cross-fitted", scores, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
 
 

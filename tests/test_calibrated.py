@@ -16,6 +16,7 @@ from digits.metrics import expected_calibration_error
 from digits.reading import CalibratedReader, CascadeReader, ThresholdReader
 from digits.reading.compare import advantages, compare, rescaled
 from digits.reading.crossfit import bootstrap_interval, cross_fit
+from digits.reading.geometry import match
 from digits.reading.refine import refine
 from digits.structures import target_number
 
@@ -111,6 +112,20 @@ def test_evidence_can_be_left_out(photos: Any, reader: CalibratedReader) -> None
         assert np.array(fitted["weights"])[:, columns].any() == weighed
     with pytest.raises(DigitsError, match="reading.ignore: unknown evidence 'lime'; there is"):
         CalibratedReader(ignore=["lime"])
+
+
+def test_boxes_that_more_models_found_are_trusted_more(photos: Any) -> None:
+    records, targets = (part[:100] for part in photos)
+    voted = []
+    for record, target in zip(records, targets, strict=True):
+        shown = match(record["boxes"].numpy(), target["boxes"].numpy()) >= 0
+        voted.append(record | {"votes": torch.from_numpy(np.where(shown, 5, 1))})
+    fitted = CalibratedReader().fitted_to(voted, targets)
+    sure, unsure = (
+        fitted.read(line((10, 5, 1, 0.5)) | {"votes": torch.tensor([votes])}).confidence
+        for votes in (5, 1)
+    )
+    assert sure > unsure
 
 
 @pytest.mark.parametrize("boxes_are", ["all right", "all wrong"])

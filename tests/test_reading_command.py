@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 from simulated import simulate
 
+from digits import calibrate, checkpoint
 from digits.reading.__main__ import main
 from digits.structures import detections_to_json
 
@@ -62,3 +64,17 @@ def test_labels_that_do_not_fit(
     err = capsys.readouterr().err
     assert end.value.code == 1 and err.startswith("Error: ") and says in err
     assert err.count("\n") == 1
+
+
+def test_a_finished_checkpoint_is_calibrated_anew(
+    files: tuple[Path, Path], trained: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    path = Path(shutil.copy(trained.folder / "best.ckpt", tmp_path / "best.ckpt"))
+    monkeypatch.setattr(sys, "argv", ["x", str(path), str(files[0]), "--labels", str(files[1])])
+    calibrate.main()
+    assert "reading: calibrated on 60 photos" in capsys.readouterr().out
+    loaded = checkpoint.load(path)
+    assert checkpoint.rebuild_reader(loaded).description == "calibrated on 60 photos"
+    metrics = loaded["digits"]["metrics"]
+    assert checkpoint.refines(loaded, "auto") is (metrics["map_refined"] > metrics["map"])
+    assert metrics["number_accuracy"] > 0.5
