@@ -15,6 +15,7 @@ from digits.console import banner, one_line_errors, result_table
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.prediction import choose_device, predict
+from digits.reading.refine import refine
 from digits.report import Report, with_progress
 from digits.run import write_json
 from digits.submission import SubmissionWriter
@@ -31,9 +32,11 @@ def main(cfg: DictConfig) -> float | None:
     inference, reading = (
         OmegaConf.to_container(cfg[k], resolve=True) for k in ("inference", "reading")
     )
+    min_confidence, refined = reading.pop("min_confidence"), reading.pop("refine")
     loaded = checkpoint.load(Path(cfg.ckpt))
     model = checkpoint.rebuild(loaded, inference)
     reader = checkpoint.rebuild_reader(loaded, reading)
+    refined = checkpoint.refines(loaded, refined)
     data = PhotoFolder(cfg.photos) if cfg.photos else instantiate(cfg.data)(cfg.split)
     device, folder = choose_device(cfg.device), Path(cfg.output_dir)
     source = cfg.photos or cfg.split
@@ -43,6 +46,7 @@ def main(cfg: DictConfig) -> float | None:
             "checkpoint": cfg.ckpt,
             "photos": f"{len(data)} ({source})",
             "device": device,
+            "reading": reader.description,
             "outputs": folder,
         },
     )
@@ -50,11 +54,13 @@ def main(cfg: DictConfig) -> float | None:
     report = Report(reader, data.labelled, cfg.map_backend)
     header = checkpoint.header(loaded, Path(cfg.ckpt), inference) | {"split": source}
     found = predict(model, data, device, cfg.batch_size, cfg.num_workers)
-    with SubmissionWriter(folder, header) as submission:
+    with SubmissionWriter(folder, header, min_confidence) as submission:
         for record, target, photo in with_progress(found, len(data), "reading"):
-            submission.add(record, *report.add(record, target, photo))
-    figures = report.figures()
-    write_json(folder / "metrics.json", figures)
+            reading = report.add(record, target, photo)
+            boxes = refine(record, reading.indices) if refined else None
+            submission.add(record, reading, boxes)
+    figures = report.figures() | {"accepted": submission.accepted}
+    write_json(folder / "metrics.json", report.summary(figures))
     names = (
         "submission.zip",
         "pred.json",
@@ -64,8 +70,8 @@ def main(cfg: DictConfig) -> float | None:
         "metrics.json",
     )
     paths = {name: folder / name for name in names}
-    picture = report.save_picture(folder / "readings.png")
-    result_table(f"{len(data)} photos ({source})", figures, paths | {"picture": picture})
+    paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")
+    result_table(f"{len(data)} photos ({source})", figures, paths)
     return figures.get("map")
 
 

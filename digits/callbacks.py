@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from digits.console import console
 from digits.module import DigitDetector
 from digits.plots import draw_readings
-from digits.structures import number_of, target_number
+from digits.structures import target_number
 
 
 class EpochLine(Callback):
@@ -74,13 +74,13 @@ class ReadingPictures(Callback):
         if len(self._items) >= self.photos or not trainer.is_global_zero:
             return
         for photo, target, found in zip(*batch, outputs["detections"], strict=True):
-            kept = pl_module.evaluation.reader.select(found)
+            reading = pl_module.reader.read(found)
             self._items.append(
                 {
                     "photo": photo.cpu(),
-                    "boxes": found["boxes"][kept].float().cpu(),
-                    "labels": found["labels"][kept].cpu(),
-                    "number": number_of(found["labels"][kept]),
+                    "boxes": found["boxes"][reading.indices].float().cpu(),
+                    "labels": found["labels"][reading.indices].cpu(),
+                    "number": reading.number,
                     "truth": target_number(target),
                 }
             )

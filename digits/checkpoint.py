@@ -79,9 +79,26 @@ def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None)
     return detector
 
 
-def rebuild_reader(checkpoint: dict[str, Any], changes: dict[str, Any] | None = None) -> Any:
-    """The reader that the detector was trained with, some of its arguments replaced."""
-    return _instantiate(checkpoint[KEY]["config"]["reading"] | (changes or {}))
+def rebuild_reader(checkpoint: dict[str, Any], config: dict[str, Any] | None = None) -> Any:
+    """A reader with what was fitted to the checkpoint's detections on valid.
+
+    Args:
+        checkpoint: from `load`.
+        config: of another reader than the one that the detector was trained with.
+    """
+    reader = _instantiate(config or checkpoint[KEY]["config"]["reading"])
+    return reader.with_fit(checkpoint[KEY].get("reader"))
+
+
+def refines(checkpoint: dict[str, Any], refine: bool | str) -> bool:
+    """Whether the boxes of pred.json are refined: as said, or by `auto` as valid decided.
+
+    Raises:
+        DigitsError: neither.
+    """
+    if refine not in (True, False, "auto"):
+        raise DigitsError(f"reading.refine={refine}: expected true, false or auto.")
+    return bool(checkpoint[KEY].get("refine", False) if refine == "auto" else refine)
 
 
 def header(checkpoint: dict[str, Any], path: Path, inference: dict[str, Any]) -> dict[str, Any]:
@@ -99,13 +116,22 @@ def header(checkpoint: dict[str, Any], path: Path, inference: dict[str, Any]) ->
     }
 
 
-def finish(path: Path, metrics: dict[str, float]) -> None:
-    """Rewrite a finished checkpoint: final metrics in, optimizer and second weights out.
+def finish(
+    path: Path, metrics: dict[str, Any], reader: dict[str, Any] | None, refine: bool
+) -> None:
+    """Rewrite a finished checkpoint: final metrics and the fitted reader in, optimizer and second
+    weights out.
 
     Such a file is a quarter of the size; a run is resumed from `last.ckpt`.
+
+    Args:
+        path: of the checkpoint.
+        metrics: figures by name.
+        reader: `digits.reading.Reader.fitted`.
+        refine: whether refined boxes score better on valid.
     """
     checkpoint = load(path)
-    description = checkpoint[KEY] | {"metrics": metrics}
+    description = checkpoint[KEY] | {"metrics": metrics, "reader": reader, "refine": refine}
     lean = {KEY: description, "state_dict": checkpoint["state_dict"]}
     for kept in ("epoch", "global_step", "pytorch-lightning_version"):
         lean[kept] = checkpoint.get(kept)

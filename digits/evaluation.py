@@ -9,7 +9,7 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from digits.errors import DigitsError
 from digits.metrics import NumberAccuracy
-from digits.reading import ThresholdReader
+from digits.reading import Reader
 from digits.structures import CLASS_NAMES, target_number
 
 BACKENDS = ("faster_coco_eval", "pycocotools")
@@ -23,14 +23,14 @@ class Evaluation:
     must cost). Every process computes the same figures from all photos.
 
     Args:
-        reader: detections to a number.
+        reader: detections to a number; `None` to score boxes alone.
         backend: `faster_coco_eval`, or `pycocotools` for the same value, slower.
         per_class: AP of every digit as well; evaluates ten times, so keep it for final scores.
     """
 
     def __init__(
         self,
-        reader: ThresholdReader,
+        reader: Reader | None,
         backend: str = "faster_coco_eval",
         per_class: bool = False,
     ) -> None:
@@ -63,7 +63,8 @@ class Evaluation:
     def compute(self) -> dict[str, float]:
         """Scores by name: map, map_50, map_75, number_accuracy, digit_error_rate, and so on."""
         pairs = [self._photos[image_id] for image_id in sorted(self._photos)]
-        return self._mean_average_precision(pairs) | self._numbers(pairs)
+        scores = self._mean_average_precision(pairs)
+        return scores | self._numbers(self.reader, pairs) if self.reader else scores
 
     def _mean_average_precision(self, pairs: list[Any]) -> dict[str, float]:
         # Every process holds all photos already, so the metric itself must not sync.
@@ -82,7 +83,7 @@ class Evaluation:
                     scores[f"map_digit_{CLASS_NAMES[label - 1]}"] = value
         return scores
 
-    def _numbers(self, pairs: list[Any]) -> dict[str, float]:
+    def _numbers(self, reader: Reader, pairs: list[Any]) -> dict[str, float]:
         metric = NumberAccuracy(sync_on_compute=False)
-        metric.update([self.reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
+        metric.update([reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
         return {name: float(value) for name, value in metric.compute().items()}

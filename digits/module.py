@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from digits.checkpoint import KEY
 from digits.evaluation import Evaluation
-from digits.reading import ThresholdReader
+from digits.reading import Reader
 
 Batch = tuple[list[Tensor], list[dict[str, Any]]]
 
@@ -23,7 +23,8 @@ class DigitDetector(L.LightningModule):
         model: takes photos and targets in training, photos in evaluation (`build_detector`).
         optimizer: parameter groups to an optimizer.
         schedule: `(progress, epoch)` to a factor on the learning rate (`digits.schedules`).
-        reader: detections to a number, for the validation metrics.
+        reader: detections to a number, for the validation metrics. A calibrated reader is not
+            fitted yet, so it reads by its threshold: a curve should not move by refitting.
         backbone_lr_factor: factor on the learning rate of the feature extractor; pretrained
             features want less than a new head.
         map_backend: of `digits.evaluation.Evaluation`.
@@ -35,7 +36,7 @@ class DigitDetector(L.LightningModule):
         model: nn.Module,
         optimizer: Callable[..., torch.optim.Optimizer],
         schedule: Callable[[float, int], float],
-        reader: ThresholdReader,
+        reader: Reader,
         backbone_lr_factor: float = 1.0,
         map_backend: str = "faster_coco_eval",
         description: dict[str, Any] | None = None,
@@ -46,6 +47,7 @@ class DigitDetector(L.LightningModule):
         self.schedule = schedule
         self.backbone_lr_factor = backbone_lr_factor
         self.description = description or {}
+        self.reader = reader
         self.evaluation = Evaluation(reader, map_backend)
 
     def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:

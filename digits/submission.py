@@ -9,7 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from digits.structures import atomic_write, check_detections, detections_to_json, to_coco_boxes
+from torch import Tensor
+
+from digits.errors import DigitsError
+from digits.reading import Reading
+from digits.structures import (
+    NO_NUMBER,
+    atomic_write,
+    check_detections,
+    detections_to_json,
+    to_coco_boxes,
+)
+
+_COLUMNS = ("file_name", "number", "confidence", "accepted", "runner_up", "boxes")
 
 
 class SubmissionWriter:
@@ -22,13 +34,30 @@ class SubmissionWriter:
       stages exchange.
     - `pred.json`: a flat list of `{image_id, bbox [x_min, y_min, w, h], score, category_id}`.
     - `pred.csv`: `image_id,pred_label`, a row for every photo; text, so leading zeros stay.
-    - `numbers.csv`: `file_name,number,score`, for people; the score is that of the weakest digit.
+    - `numbers.csv`: `file_name,number,confidence,accepted,runner_up,boxes`, for people: how sure
+      the number is, whether that is sure enough, the second-best number, and the boxes of its
+      digits in reading order, `x_min y_min x_max y_max` in pixels, separated by semicolons.
     - `submission.zip`: exactly pred.json and pred.csv, at its root.
+
+    Args:
+        folder: where the files go.
+        header: of detections.json.
+        min_confidence: reads at least this sure are accepted.
+
+    Raises:
+        DigitsError: min_confidence is not in [0, 1].
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, header: dict[str, Any], min_confidence: float = 0.0) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise DigitsError(
+                f"reading.min_confidence={min_confidence}: expected a share in [0, 1], such as "
+                "0.98; 0 accepts every number."
+            )
         self.folder = folder
         self.header = header
+        self.min_confidence = min_confidence
+        self.accepted = 0
         self._first_photo = self._first_box = True
 
     def __enter__(self) -> "SubmissionWriter":
@@ -40,11 +69,16 @@ class SubmissionWriter:
         self._detections.write(f'{{"header": {json.dumps(self.header)},\n"photos": [')
         self._boxes.write("[")
         self._labels.writerow(["image_id", "pred_label"])
-        self._numbers.writerow(["file_name", "number", "score"])
+        self._numbers.writerow(_COLUMNS)
         return self
 
-    def add(self, record: dict[str, Any], number: str, score: float) -> None:
-        """Add a photo: its detections and the number read.
+    def add(self, record: dict[str, Any], reading: Reading, boxes: Tensor | None = None) -> None:
+        """Add a photo.
+
+        Args:
+            record: its detections.
+            reading: the number read.
+            boxes: refined ones for pred.json, `(N, 4)` xyxy, where they are not the record's.
 
         Raises:
             DigitsError: detections that break the contract.
@@ -53,13 +87,25 @@ class SubmissionWriter:
         photo = detections_to_json(record)
         self._detections.write(("" if self._first_photo else ",") + "\n" + json.dumps(photo))
         self._first_photo = False
-        boxes = to_coco_boxes(record["boxes"])
-        for box, value, label in zip(boxes, photo["scores"], photo["labels"], strict=True):
+        written = to_coco_boxes(record["boxes"] if boxes is None else boxes)
+        for box, value, label in zip(written, photo["scores"], photo["labels"], strict=True):
             row = {"image_id": photo["image_id"], "bbox": box, "score": value, "category_id": label}
             self._boxes.write(("" if self._first_box else ",") + "\n" + json.dumps(row))
             self._first_box = False
-        self._labels.writerow([photo["image_id"], number])
-        self._numbers.writerow([photo["file_name"], number, f"{score:.4f}"])
+        self._labels.writerow([photo["image_id"], reading.number])
+        accepted = reading.number != NO_NUMBER and reading.confidence >= self.min_confidence
+        self.accepted += accepted
+        corners = record["boxes"][reading.indices].tolist()
+        self._numbers.writerow(
+            [
+                photo["file_name"],
+                reading.number,
+                f"{reading.confidence:.4f}",
+                "yes" if accepted else "no",
+                reading.runner_up,
+                ";".join(" ".join(f"{value:.1f}" for value in box) for box in corners),
+            ]
+        )
 
     def __exit__(
         self,

@@ -5,7 +5,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
 from digits import checkpoint
+from digits.console import console
 from digits.errors import DigitsError
 from digits.prediction import choose_device, predict
 from digits.report import Report, with_progress
@@ -44,7 +49,8 @@ def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
 def score_checkpoint(
     path: Path, valid: Any, map_backend: str, batch_size: int, num_workers: int | None
 ) -> tuple[dict[str, float], dict[str, Path]]:
-    """Score a finished checkpoint on valid, and store the scores in it and beside it.
+    """Fit the reader of a finished checkpoint to valid and score both there, by cross-fitting
+    whatever was fitted; store reader and scores in the checkpoint, and the scores beside it.
 
     Returns:
         The figures by name, and the paths of the outputs by name.
@@ -55,14 +61,34 @@ def score_checkpoint(
     found = predict(model, valid, device, batch_size, num_workers)
     for record, target, photo in with_progress(found, len(valid), "valid"):
         report.add(record, target, photo)
+    report.fit()
     figures = report.figures()
+    reader, refine = report.reader, figures.get("map_refined", 0) > figures.get("map", 0)
+    console.print(
+        f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as found'}"
+    )
     folder = path.parent
-    write_json(folder / "metrics.json", figures)
-    checkpoint.finish(path, figures)
-    picture = report.save_picture(folder / "valid.png")
+    metrics = report.summary(figures)
+    write_json(folder / "metrics.json", metrics)
+    checkpoint.finish(path, metrics, reader.fitted, refine)
+    pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
+    _to_tensorboard(folder, figures, pictures)
     paths = {
         "checkpoint": path,
         "to resume": folder / "last.ckpt",
         "metrics": folder / "metrics.json",
     }
-    return figures, paths | {"picture": picture, "curves": folder}
+    return figures, paths | pictures | {"curves": folder}
+
+
+def _to_tensorboard(folder: Path, figures: dict[str, float], pictures: dict[str, Path]) -> None:
+    """Add the final figures and pictures to the events of the run, where it writes any."""
+    if not any(folder.glob("events.out.tfevents.*")):
+        return
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in figures.items():
+            writer.add_scalar(f"final/{name}", value)
+        for name, path in pictures.items():
+            with Image.open(path) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+            writer.add_image(f"final/{name}", pixels, dataformats="HWC")

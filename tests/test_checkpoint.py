@@ -96,8 +96,27 @@ def test_settings_of_inference_can_be_replaced(loaded: dict[str, Any]) -> None:
     assert model.roi_heads.score_thresh == 0.99
     assert list(model.transform.min_size) == [80]
     assert checkpoint.rebuild(loaded).roi_heads.score_thresh == 0.0
-    reader = checkpoint.rebuild_reader(loaded, {"score_threshold": 0.7})
-    assert (reader.score_threshold, reader.nms_iou) == (0.7, 0.4)
+
+
+def test_another_reader_can_be_asked_for(loaded: dict[str, Any]) -> None:
+    assert "threshold 0.5 (not calibrated" in checkpoint.rebuild_reader(loaded).description
+    other = {"_target_": "digits.reading.rules.ThresholdReader", "score_threshold": 0.7}
+    assert checkpoint.rebuild_reader(loaded, other).description == "threshold 0.7"
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "refined"),
+    [(True, "auto", True), (False, "auto", False), (False, True, True), (True, False, False)],
+)
+def test_boxes_are_refined_as_valid_decided_or_as_asked(
+    stored: bool, asked: bool | str, refined: bool
+) -> None:
+    assert checkpoint.refines({"digits": {"refine": stored}}, asked) is refined
+
+
+def test_an_unknown_refinement_is_refused() -> None:
+    with pytest.raises(DigitsError, match=r"reading.refine=maybe: expected true, false or auto"):
+        checkpoint.refines({"digits": {}}, "maybe")
 
 
 def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
@@ -120,10 +139,11 @@ def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: 
 def test_finish_drops_what_only_training_needs(trained: Any, tmp_path: Path) -> None:
     path = Path(shutil.copy(trained.folder / "last.ckpt", tmp_path / "a.ckpt"))
     before, size = checkpoint.load(path), path.stat().st_size
-    checkpoint.finish(path, {"map": 0.25})
+    checkpoint.finish(path, {"map": 0.25}, {"photos": 60}, refine=True)
     after = checkpoint.load(path)
     assert path.stat().st_size < 0.5 * size
-    assert after["digits"] == before["digits"] | {"metrics": {"map": 0.25}}
+    final = {"metrics": {"map": 0.25}, "reader": {"photos": 60}, "refine": True}
+    assert after["digits"] == before["digits"] | final
     assert after["state_dict"].keys() == before["state_dict"].keys()
     assert all(torch.equal(v, before["state_dict"][k]) for k, v in after["state_dict"].items())
     assert "optimizer_states" in before and "optimizer_states" not in after

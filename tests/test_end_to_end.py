@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import TINY, run_script
 from PIL import Image
 
+from digits import checkpoint
 from digits.structures import CLASS_NAMES, read_detections
 
 Script = Callable[..., Any]
 PREDICTED = {
     "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
-    "readings.png",
+    "readings.png", "confidence.png",
 }  # fmt: skip
 
 
@@ -29,7 +31,7 @@ def test_a_run_directory_describes_itself(trained: Any) -> None:
     folder, files = trained.folder, trained.files()
     assert {
         "config.yaml", "run.json", "metrics.csv", "metrics.json", "best.ckpt", "last.ckpt",
-        "valid.png",
+        "valid.png", "confidence.png",
     } <= files  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert not any(name.endswith((".part", ".tmp")) for name in files)
@@ -103,7 +105,9 @@ def test_predicting_valid_gives_the_figures_of_the_training(trained: Any, predic
 def test_settings_of_the_reading_and_of_the_inference_change_the_result(
     trained: Any, predict: Script
 ) -> None:
-    overrides = ("+reading.score_threshold=0", "+reading.nms_iou=1", "data.test_count=3")
+    overrides = (
+        "reading=threshold", "reading.score_threshold=0", "reading.nms_iou=1", "data.test_count=3"
+    )  # fmt: skip
     ckpt = f"ckpt={trained.folder}/best.ckpt"
     long = rows(predict(ckpt, *overrides).folder / "pred.csv")
     assert max(len(row["pred_label"]) for row in long) > 5  # every box is read
@@ -114,6 +118,56 @@ def test_settings_of_the_reading_and_of_the_inference_change_the_result(
     assert json.loads((strict.folder / "pred.json").read_text()) == []
 
 
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny training whose few valid photos are enough to fit the reader."""
+    data = ("data.valid_count=20", "data.test_count=5")
+    folder = tmp_path_factory.mktemp("calibrated") / "run"
+    outcome = run_script("train", folder, *TINY, *data, "reading.min_photos=10")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_the_reader_is_fitted_to_valid_and_stored(calibrated: Any, predict: Script) -> None:
+    assert "reading: calibrated on 20 photos" in calibrated.out
+    stored = checkpoint.load(calibrated.folder / "best.ckpt")["digits"]
+    json.dumps(stored["reader"])  # plain numbers
+    ours = json.loads((calibrated.folder / "metrics.json").read_text())
+    assert ours["numbers_cross_fitted"] is True and len(ours["confusion"]) == 11
+    assert stored["refine"] is (ours["map_refined"] > ours["map"])
+
+    ckpt = f"ckpt={calibrated.folder}/best.ckpt"
+    outcome = predict(ckpt, "split=valid", "data.valid_count=20")
+    assert "calibrated on 20 photos" in outcome.out
+    theirs = json.loads((outcome.folder / "metrics.json").read_text())
+    # The photos that the reader was fitted to: honest figures, the very same.
+    for name in ("number_accuracy", "expected_calibration_error", "coverage_at_98"):
+        assert theirs[name] == pytest.approx(ours[name], abs=0.01), name
+    others = predict(ckpt, "split=test", "data.test_count=5")
+    assert json.loads((others.folder / "metrics.json").read_text())["numbers_cross_fitted"] is False
+
+
+def test_unsure_numbers_are_not_accepted(calibrated: Any, predict: Script) -> None:
+    ckpt = f"ckpt={calibrated.folder}/best.ckpt"
+    outcome = predict(ckpt, "data.test_count=5", "reading.min_confidence=1")
+    numbers = rows(outcome.folder / "numbers.csv")
+    assert [row["accepted"] for row in numbers] == ["no"] * 5
+    assert json.loads((outcome.folder / "metrics.json").read_text())["accepted"] == 0
+    assert all(0 <= float(row["confidence"]) <= 1 for row in numbers)
+
+
+@pytest.mark.parametrize("reading", ["threshold", "cascade"])
+def test_other_rules_read_what_any_checkpoint_finds(
+    calibrated: Any, predict: Script, reading: str
+) -> None:
+    ckpt = f"ckpt={calibrated.folder}/best.ckpt"
+    outcome = predict(ckpt, f"reading={reading}", "data.test_count=2", "reading.refine=true")
+    assert outcome.code == 0, outcome.err
+    assert reading in outcome.out
+    boxes = json.loads((outcome.folder / "pred.json").read_text())
+    assert any(value == int(value) for box in boxes for value in box["bbox"])
+
+
 def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> None:
     folder = tmp_path / "my photos"
     (folder / "in here").mkdir(parents=True)
@@ -122,11 +176,12 @@ def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> 
         Image.effect_noise((50, 40), 80).convert(mode).save(folder / name)
     outcome = predict(f"ckpt={trained.folder}/best.ckpt", f"photos={folder}")
     assert outcome.code == 0, outcome.err
-    assert outcome.files() == PREDICTED
+    assert outcome.files() == PREDICTED - {"confidence.png"}
     assert [r["file_name"] for r in rows(outcome.folder / "numbers.csv")] == names
     assert [r["image_id"] for r in rows(outcome.folder / "pred.csv")] == ["1", "2", "3"]
     figures = json.loads((outcome.folder / "metrics.json").read_text())
-    assert figures.keys() == {"photos", "photos_per_second"}  # no labels, no scores
+    # no labels, no scores
+    assert figures.keys() == {"photos", "photos_per_second", "accepted", "reading"}
     assert outcome.value is None
 
 

@@ -1,11 +1,13 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.reading import ThresholdReader
+from digits.reading import CascadeReader, ThresholdReader
+from digits.reading.geometry import reading_order
 
 quick = settings(max_examples=60, deadline=None)
 # Distinct scores: of two equally sure boxes either may win.
@@ -59,6 +61,43 @@ def detections(drawn: list[tuple[int, int, int, int, int]]) -> dict[str, Any]:
     return found(boxes, scores, [r[4] for r in drawn])
 
 
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([[20, 0, 30, 20], [0, 0, 10, 20]], [1, 0]),
+        ([[0, 60, 10, 80], [9, 40, 19, 60], [18, 20, 28, 40], [27, 0, 37, 20]], [0, 1, 2, 3]),
+        ([[0, 0, 10, 20], [9, 20, 19, 40], [18, 40, 28, 60]], [0, 1, 2]),  # falling steeply
+        ([[3, 30, 13, 50], [5, 5, 15, 25]], [1, 0]),  # stacked
+        ([[0, 30, 10, 50], [11, 31, 21, 51], [2, 5, 12, 25], [13, 6, 23, 26]], [2, 3, 0, 1]),
+        ([[5, 60, 15, 80], [5, 0, 15, 20], [6, 30, 16, 50]], [1, 2, 0]),
+        ([], []),
+    ],
+)
+def test_reading_order(boxes: list[Any], expected: list[int]) -> None:
+    ordered = reading_order(np.array(boxes, dtype=float).reshape(-1, 4))
+    assert ordered.tolist() == expected
+
+
+def test_the_cascade_takes_the_highest_threshold_that_any_box_reaches() -> None:
+    reader = CascadeReader((0.8, 0.6, 0.3))
+    assert reader(row((10, 1, 0.9), (30, 2, 0.7), (50, 3, 0.85))) == "13"
+    assert reader(row((10, 1, 0.7), (30, 2, 0.65), (50, 3, 0.4))) == "12"
+    assert reader(row((10, 1, 0.3), (30, 2, 0.29))) == "1"  # at the threshold
+    assert reader(row((10, 1, 0.1), (30, 2, 0.2))) == "2"  # the best box
+    assert reader(row()) == "-1"
+
+
+def test_thresholds_that_do_not_fall_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`score_thresholds` to fall, as in .* got \[0.3, 0.6\]"):
+        CascadeReader((0.3, 0.6))
+
+
+def test_a_rule_is_as_sure_as_its_weakest_digit() -> None:
+    reading = ThresholdReader().read(row((10, 1, 0.9), (30, 2, 0.75)))
+    assert reading.confidence == pytest.approx(0.75) and reading.runner_up == ""
+    assert ThresholdReader().read(row()).confidence == 0
+
+
 @quick
 @given(drawn=rows, random=order)
 def test_the_order_of_detections_does_not_matter(drawn: list[Any], random: Any) -> None:
@@ -81,8 +120,6 @@ def test_a_number_has_a_digit_wherever_there_is_a_box(
     if drawn:
         assert number.isdecimal() and len(number) == len(kept)
         assert number == "".join(str(int(before["labels"][k]) - 1) for k in kept)
-        lefts = before["boxes"][kept, 0].tolist()
-        assert lefts == sorted(lefts)
         assert len(kept) == 1 or before["scores"][kept].min() >= threshold
 
 

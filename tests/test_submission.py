@@ -35,7 +35,7 @@ def write(folder: Path, *records: dict[str, Any]) -> None:
     reader = ThresholdReader()
     with SubmissionWriter(folder, {"split": "test"}) as submission:
         for photo in records:
-            submission.add(photo, reader(photo), 0.25)
+            submission.add(photo, reader.read(photo))
 
 
 PHOTOS = (
@@ -70,7 +70,41 @@ def test_numbers_csv_quotes_odd_names(tmp_path: Path) -> None:
     with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [r["file_name"] for r in rows] == names
-    assert rows[1] == {"file_name": names[1], "number": "1", "score": "0.2500"}
+    assert rows[1] == {
+        "file_name": names[1],
+        "number": "1",
+        "confidence": "0.9000",
+        "accepted": "yes",
+        "runner_up": "",
+        "boxes": "1.0 2.5 11.0 22.5",
+    }
+
+
+def test_numbers_that_are_not_sure_enough_are_not_accepted(tmp_path: Path) -> None:
+    reader = ThresholdReader()
+    with SubmissionWriter(tmp_path, {}, min_confidence=0.75) as submission:
+        for photo in PHOTOS:
+            submission.add(photo, reader.read(photo))
+    with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
+        accepted = [row["accepted"] for row in csv.DictReader(file)]
+    assert accepted == ["no", "no", "no"] and submission.accepted == 0
+    assert (tmp_path / "pred.csv").read_text().splitlines()[1:] == ["3,007", "10,-1", "2,5"]
+
+
+def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
+    with SubmissionWriter(tmp_path, {}) as submission:
+        refined = PHOTOS[0]["boxes"].round() + 1
+        submission.add(PHOTOS[0], ThresholdReader().read(PHOTOS[0]), refined)
+    boxes = json.loads((tmp_path / "pred.json").read_text())
+    assert [b["bbox"][0] for b in boxes] == refined[:, 0].tolist()
+    _, (record,) = read_detections(tmp_path / "detections.json")
+    assert torch.equal(record["boxes"], PHOTOS[0]["boxes"])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_a_confidence_outside_0_to_1_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DigitsError, match=r"reading.min_confidence=.*expected a share in \[0, 1\]"):
+        SubmissionWriter(tmp_path, {}, value)
 
 
 def test_detections_json_can_be_read_back(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""What speaks for and against a box: the evidence that the calibrated reader weighs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits.reading.base import as_arrays
+from digits.reading.geometry import areas, by_score, intersections, overlaps, suppress
+
+# Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
+# around the number than the test photos are, and a reader should not learn the crop.
+NAMES = (
+    "score",  # log-odds of its score, as a share of the surest scores of the split
+    "relative_score",  # log of its score over the best of the photo
+    "any_class",  # log-odds that something is there: its score and those of other classes
+    "second_class",  # log of the best other class's score there over its own
+    "rank",  # log of its rank in the photo
+    "height",  # |log(height / the row's)|
+    "taller",  # log(height / the row's)
+    "line",  # distance from the row's line, in its heights
+    "covered",  # share of it that lies in a surer box
+    "covers",  # share of a surer box that lies in it
+    "gap",  # distance to the nearest surer box, in its heights
+    "shape",  # |log(height / width / the usual 2.07)|
+    "votes",  # log of the number of models that agree
+)
+_MOST = 10  # candidates per photo; the longest number of SVHN has six digits
+_LEAST = 0.003  # a box's score over the photo's best; relative, so that scale is no matter
+_SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
+_USUAL_SHAPE = 2.07  # height / width, median of SVHN train
+_TINY = 1e-4
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The boxes of a photo that may be digits, the surest first.
+
+    Attributes:
+        indices: into the detections, int64 `(K,)`; K is 0 only where there are no boxes.
+        boxes: `(K, 4)`.
+        labels: int64 `(K,)`.
+        evidence: `(K, len(NAMES))`.
+        second: the label of the next best class there, int64 `(K,)`, 0 where there is none.
+        second_share: its part of the scores of all other classes there, `(K,)`.
+    """
+
+    indices: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    evidence: np.ndarray
+    second: np.ndarray
+    second_share: np.ndarray
+
+
+def candidates(detections: dict[str, Any], nms_iou: float, score_scale: float) -> Candidates:
+    """Suppress boxes whatever their classes, and keep what the losers say as evidence.
+
+    Args:
+        detections: of one photo.
+        nms_iou: of two boxes that overlap more, the surer stays.
+        score_scale: what the surest scores of the split are, so that rescaled scores (a fusion's)
+            mean the same.
+    """
+    boxes, scores, labels = as_arrays(detections)
+    likely = np.flatnonzero(scores >= _LEAST * scores.max(initial=0))
+    boxes, scores, labels = boxes[likely], scores[likely], labels[likely]
+    iou = overlaps(boxes, boxes)
+    kept = suppress(by_score(boxes, scores, labels), iou, nms_iou)[:_MOST]
+    own, mine, indices = boxes[kept], np.maximum(scores[kept], 1e-12), likely[kept]
+    votes = (
+        np.asarray(detections["votes"])[indices] if "votes" in detections else np.ones(len(kept))
+    )
+
+    classes = _scores_by_class(iou[kept], scores, labels)
+    rows = np.arange(len(kept))
+    classes[rows, labels[kept]] = 0
+    second, others = classes.argmax(axis=1), classes.sum(axis=1)
+    second_score = classes[rows, second]
+    height, line = _row(own, mine)
+    covered, covers, gap = _surer_neighbours(own)
+    sides = own[:, 2:] - own[:, :2]
+    columns = {
+        "score": _log_odds(mine / score_scale),
+        "relative_score": np.log(mine / mine[:1]),
+        "any_class": _log_odds((mine + others) / score_scale),
+        "second_class": np.log(np.clip(second_score / mine, 0.003, 1)),
+        "rank": np.log1p(rows),
+        "height": np.abs(height),
+        "taller": height,
+        "line": line,
+        "covered": covered,
+        "covers": covers,
+        "gap": gap,
+        "shape": np.abs(np.log(_safe(sides[:, 1]) / _safe(sides[:, 0]) / _USUAL_SHAPE)).clip(0, 2),
+        "votes": np.log(np.maximum(votes, 1)),
+    }
+    share = np.divide(second_score, others, out=np.zeros(len(kept)), where=others > 0)
+    evidence = np.stack([columns[name] for name in NAMES], axis=1)
+    return Candidates(indices, own, labels[kept], evidence, second, share)
+
+
+def _scores_by_class(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Best score of every class at the place of every candidate, `(K, 11)`."""
+    found = np.zeros((len(iou), 11))
+    candidate, box = np.nonzero(iou > _SAME_PLACE)
+    rising = np.argsort(scores[box], kind="stable")  # of several boxes, the best is written last
+    found[candidate[rising], labels[box[rising]]] = scores[box[rising]]
+    return found
+
+
+def _row(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far a box departs from the row that the others make, weighted by their scores.
+
+    Returns:
+        log(height / the row's), and the distance of its centre from the row's line in heights.
+        Both tend to 0 where no other box says anything: each box has a small say in its own row.
+    """
+    heights = np.log(_safe(boxes[:, 3] - boxes[:, 1]))
+    x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
+    say = np.tile(weights, (len(boxes), 1))
+    np.fill_diagonal(say, 0.02 * weights[:1])
+    say /= say.sum(axis=1, keepdims=True)
+    usual = say @ heights
+    x_mean, y_mean = say @ x, say @ y
+    dx, dy = x[None] - x_mean[:, None], y[None] - y_mean[:, None]
+    # The prior of a level row weighs like a spread of one height.
+    slope = (say * dx * dy).sum(axis=1) / ((say * dx**2).sum(axis=1) + np.exp(2 * usual))
+    distance = np.abs(y - y_mean - slope * (x - x_mean)) / np.exp(usual)
+    return (heights - usual).clip(-1.5, 1.5), distance.clip(0, 2)
+
+
+def _surer_neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share inside a surer box, share of a surer box inside, distance to the nearest in heights."""
+    surer = np.tri(len(boxes), k=-1, dtype=bool)
+    shared = np.where(surer, intersections(boxes, boxes), 0)
+    size = areas(boxes)
+    covered = (shared / size[:, None]).max(axis=1, initial=0)
+    covers = (shared / size[None, :]).max(axis=1, initial=0)
+    apart = np.maximum(boxes[:, None, 0] - boxes[None, :, 2], boxes[None, :, 0] - boxes[:, None, 2])
+    nearest = np.where(surer, apart, np.inf).min(axis=1, initial=np.inf)
+    nearest = nearest / _safe(boxes[:, 3] - boxes[:, 1])
+    return covered, covers, np.where(np.isfinite(nearest), nearest, 0).clip(0, 3)
+
+
+def _log_odds(shares: np.ndarray) -> np.ndarray:
+    shares = shares.clip(_TINY, 1 - 1e-3)
+    return np.log(shares / (1 - shares))
+
+
+def _safe(lengths: np.ndarray) -> np.ndarray:
+    return np.maximum(lengths, 1e-3)

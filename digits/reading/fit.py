@@ -1,0 +1,137 @@
+"""Fit the calibrated reader: scikit-learn in, plain numbers out."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from digits.reading.features import NAMES, Candidates, candidates
+from digits.reading.geometry import match
+from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
+from digits.structures import target_number
+
+_PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
+_FOLDS = 5
+_NEVER = -15.0  # log-odds of an outcome that did not occur
+
+
+def fit(
+    records: Sequence[dict[str, Any]],
+    targets: Sequence[dict[str, Any]],
+    nms_iou: float,
+    ignore: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Fit to the detections and the true digits of photos, ignoring evidence of some names.
+
+    What a box is (nothing, the digit it says, another digit) is a multinomial logistic regression
+    on its evidence, the penalty chosen by cross-validation over photos; what a whole number's
+    probability is worth, a logistic regression on the product over its boxes (Platt's scaling),
+    fitted to photos that were held out from the first.
+
+    Returns:
+        Plain numbers, as `digits.reading.weighing` wants them.
+    """
+    scale = score_scale(records)
+    photos = [candidates(record, nms_iou, scale) for record in records]
+    outcomes = [outcome(p, t) for p, t in zip(photos, targets, strict=True)]
+    for photo in photos:  # evidence that never varies gets no weight
+        photo.evidence[:, [NAMES.index(name) for name in ignore]] = 0
+    folds = np.array(folds_of(len(photos), _FOLDS))
+
+    best: tuple[float, float, list[np.ndarray]] | None = None
+    for penalty in _PENALTIES:
+        held_out: list[np.ndarray] = [np.zeros((0, 3))] * len(photos)
+        for fold in range(_FOLDS):
+            others = np.flatnonzero(folds != fold)
+            weights = Weights(_fit_boxes(photos, outcomes, others, penalty, scale))
+            for index in np.flatnonzero(folds == fold):
+                held_out[index] = weights.probabilities(photos[index].evidence)
+        loss = -sum(
+            float(np.log(p[np.arange(len(o)), o]).sum())
+            for p, o in zip(held_out, outcomes, strict=True)
+        )
+        if best is None or loss < best[0]:
+            best = (loss, penalty, held_out)
+    assert best is not None
+    _, penalty, held_out = best
+    return {
+        "photos": len(photos),
+        "digest": digest(targets),
+        "penalty": penalty,
+        **_fit_boxes(photos, outcomes, np.arange(len(photos)), penalty, scale),
+        "number": _fit_numbers(photos, held_out, targets),
+    }
+
+
+def score_scale(records: Sequence[dict[str, Any]]) -> float:
+    """What the surest scores of these detections are: 1 for a detector, less for many a fusion."""
+    best = [float(r["scores"].max()) for r in records if len(r["scores"])]
+    return max(float(np.quantile(best, 0.98)), 1e-6) if best else 1.0
+
+
+def outcome(photo: Candidates, target: dict[str, Any]) -> np.ndarray:
+    """What each candidate is, int64 `(K,)`: index into `OUTCOMES`."""
+    truth = target["labels"].cpu().numpy()
+    shown = match(photo.boxes, target["boxes"].cpu().double().numpy())
+    right = truth[shown] == photo.labels if len(truth) else np.zeros(len(shown), dtype=bool)
+    return np.where(shown < 0, NOTHING, np.where(right, RIGHT, WRONG))
+
+
+def folds_of(count: int, folds: int) -> list[int]:
+    """A fold for each photo, as even as can be, shuffled but always the same."""
+    fold: list[int] = (np.random.default_rng(0).permutation(count) % folds).tolist()
+    return fold
+
+
+def digest(targets: Sequence[dict[str, Any]]) -> str:
+    """A fingerprint of labelled photos, to know them again: ids and true numbers, sorted."""
+    facts = sorted((int(t["image_id"]), target_number(t)) for t in targets)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _fit_boxes(
+    photos: list[Candidates],
+    outcomes: list[np.ndarray],
+    chosen: np.ndarray,
+    penalty: float,
+    scale: float,
+) -> dict[str, Any]:
+    evidence = np.concatenate([photos[i].evidence for i in chosen])
+    answer = np.concatenate([outcomes[i] for i in chosen])
+    mean, spread = evidence.mean(axis=0), evidence.std(axis=0)
+    spread[spread < 1e-9] = 1.0  # evidence that never varies (votes of a single model)
+    weights, bias = np.zeros((len(OUTCOMES), len(NAMES))), np.full(len(OUTCOMES), _NEVER)
+    occurring = np.unique(answer)
+    bias[occurring] = 0
+    if len(occurring) > 1:
+        model = LogisticRegression(C=penalty, max_iter=500).fit((evidence - mean) / spread, answer)
+        # With two outcomes, scikit-learn gives the log-odds of the second alone.
+        rows = occurring if len(occurring) > 2 else occurring[1:]
+        weights[rows], bias[rows] = model.coef_, model.intercept_
+    return {
+        "features": list(NAMES),
+        "score_scale": scale,
+        "mean": mean.tolist(),
+        "spread": spread.tolist(),
+        "weights": weights.tolist(),
+        "bias": bias.tolist(),
+    }
+
+
+def _fit_numbers(
+    photos: list[Candidates], held_out: list[np.ndarray], targets: Sequence[dict[str, Any]]
+) -> list[float]:
+    """Slope and offset that turn a product's log-odds into those of the number being right."""
+    odds, right = [], []
+    for photo, chances, target in zip(photos, held_out, targets, strict=True):
+        if len(photo.indices):
+            decision = decide(photo, chances)
+            odds.append(decision.log_odds)
+            right.append(decision.number == target_number(target))
+    if len(set(right)) < 2:  # nothing to learn from: take the product as it is
+        return [1.0, 0.0]
+    model = LogisticRegression(C=10.0).fit(np.array(odds)[:, None], right)
+    # Surer boxes must never make a number less sure.
+    return [max(float(model.coef_[0, 0]), 0.0), float(model.intercept_[0])]

@@ -1,0 +1,40 @@
+"""Boxes made to look like SVHN's: one height per row, integer edges."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from digits.reading.base import as_arrays
+
+
+def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
+    """The boxes of a photo, those that were read refined.
+
+    The digits of a photo have exactly equal height in 99.98 % of SVHN's photos with two or more,
+    and every edge is an integer.
+
+    Args:
+        detections: with `height` and `width` of the photo.
+        read: indices of the boxes that were read, int64 `(K,)`.
+
+    Returns:
+        All boxes, `(N, 4)`; none degenerate, none refined beyond the photo.
+    """
+    boxes, scores, _ = as_arrays(detections)
+    refined, chosen = boxes.copy(), read.numpy()
+    if len(chosen):
+        sides = np.maximum(boxes[chosen, 3] - boxes[chosen, 1], 1e-3)
+        weights = np.maximum(scores[chosen], 1e-6)
+        usual = np.exp(np.average(np.log(sides), weights=weights))
+        height = max(1, round(float(usual)))
+        centres = (boxes[chosen, 1] + boxes[chosen, 3]) / 2
+        top = np.round(centres - height / 2)
+        left = np.round(boxes[chosen, 0])
+        right = np.maximum(np.round(boxes[chosen, 2]), left + 1)
+        limits = np.array([detections["width"], detections["height"]] * 2, dtype=np.float64)
+        new = np.stack([left, top, right, top + height], axis=1).clip(0, limits)
+        whole = ((new[:, 2:] - new[:, :2]) > 0).all(axis=1)
+        refined[chosen[whole]] = new[whole]
+    return torch.from_numpy(refined).float()

@@ -1,0 +1,114 @@
+"""Evidence weighed with plain numbers: which boxes are digits, and how sure the number is."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits.errors import DigitsError
+from digits.reading.features import NAMES, Candidates
+from digits.reading.geometry import reading_order
+from digits.structures import number_of
+
+OUTCOMES = ("nothing", "right", "wrong")  # no digit there, the digit it says, another digit
+NOTHING, RIGHT, WRONG = range(3)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The most probable number of a photo's candidates.
+
+    Attributes:
+        kept: which candidates are digits, in reading order, int64 `(K,)`, at least one.
+        number: their digits, as text.
+        log_odds: of all decisions being right, taken as independent.
+        runner_up: the number that one other decision makes, the most probable; may be empty.
+    """
+
+    kept: np.ndarray
+    number: str
+    log_odds: float
+    runner_up: str
+
+
+class Weights:
+    """What `digits.reading.fit` found, ready to weigh evidence.
+
+    Args:
+        fitted: plain numbers.
+
+    Raises:
+        DigitsError: they belong to other evidence than this version gathers.
+    """
+
+    def __init__(self, fitted: dict[str, Any]) -> None:
+        if fitted.get("features") != list(NAMES):
+            raise DigitsError(
+                f"The stored calibration weighs {fitted.get('features')}, expected {list(NAMES)}; "
+                "it is of another version: train again, or say reading=threshold."
+            )
+        self.score_scale = float(fitted["score_scale"])
+        self._mean, self._spread = np.array(fitted["mean"]), np.array(fitted["spread"])
+        self._weights, self._bias = np.array(fitted["weights"]).T, np.array(fitted["bias"])
+        self._slope, self._offset = fitted.get("number", (1.0, 0.0))
+
+    def probabilities(self, evidence: np.ndarray) -> np.ndarray:
+        """Probabilities `(K, 3)` of the `OUTCOMES` of boxes with evidence `(K, F)`."""
+        logits = (evidence - self._mean) / self._spread @ self._weights + self._bias
+        odds = np.maximum(np.exp(logits - logits.max(axis=1, keepdims=True)), 1e-9)
+        shares: np.ndarray = odds / odds.sum(axis=1, keepdims=True)
+        return shares
+
+    def confidence(self, log_odds: float) -> float:
+        """The probability that a number is right, in [0, 1]."""
+        return 1 / (1 + math.exp(-min(max(self._slope * log_odds + self._offset, -30), 30)))
+
+
+def decide(photo: Candidates, chances: np.ndarray) -> Decision:
+    """Keep a box where that makes the number more probable than leaving it out; never nothing.
+
+    A box on a digit of doubtful class is kept even when its class is more likely wrong than right:
+    without it the number is wrong for certain.
+
+    Args:
+        photo: at least one candidate.
+        chances: probabilities `(K, 3)` of the `OUTCOMES`.
+    """
+    logs = np.log(chances)
+    gain = logs[:, RIGHT] - logs[:, NOTHING]  # of keeping a box over dropping it
+    keep = gain > 0
+    if not keep.any():
+        keep[gain.argmax()] = True
+    total = float(np.where(keep, logs[:, RIGHT], logs[:, NOTHING]).sum())
+    kept = _in_order(photo, keep)
+    runner_up = _runner_up(photo, logs, gain, keep)
+    return Decision(kept, number_of(photo.labels[kept]), _log_odds(total), runner_up)
+
+
+def _runner_up(photo: Candidates, logs: np.ndarray, gain: np.ndarray, keep: np.ndarray) -> str:
+    """The number after the best single change: add a box, drop one, or take its second class."""
+    flip = -np.abs(gain)
+    flip[~keep] = gain[~keep]
+    if keep.sum() == 1:
+        flip[keep] = -np.inf  # never nothing
+    swap = logs[:, WRONG] + np.log(np.maximum(photo.second_share, 1e-9)) - logs[:, RIGHT]
+    swap[~keep | (photo.second == 0)] = -np.inf
+    if max(flip.max(), swap.max()) == -np.inf:
+        return ""
+    keep, labels = keep.copy(), photo.labels.copy()
+    if flip.max() >= swap.max():
+        keep[flip.argmax()] ^= True
+    else:
+        labels[swap.argmax()] = photo.second[swap.argmax()]
+    return number_of(labels[_in_order(photo, keep)])
+
+
+def _in_order(photo: Candidates, keep: np.ndarray) -> np.ndarray:
+    kept = np.flatnonzero(keep)
+    return kept[reading_order(photo.boxes[kept])]
+
+
+def _log_odds(log_probability: float) -> float:
+    log_probability = min(log_probability, -1e-9)
+    return float(log_probability - np.log(-np.expm1(log_probability)))
