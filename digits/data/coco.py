@@ -199,8 +199,8 @@ def _load_coco(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     odd = [i for i, name in names.items() if name.isdecimal() and name != str(i - 1)]
     if odd:
         raise DigitsError(
-            f"{path}: category {odd[0]} is named {names[odd[0]]!r}; expected category 1 to be digit "
-            "0 and so on (digit = category_id - 1): renumber the categories."
+            f"{path}: category {odd[0]} is named {names[odd[0]]!r}; expected category 1 to be "
+            "digit 0 and so on (digit = category_id - 1): renumber the categories."
         )
     return images, annotations
 
