@@ -119,10 +119,8 @@ def test_coco_form(tmp_path: Path) -> None:
     }
 
 
-def test_same_form_as_the_course(tmp_path: Path) -> None:
-    course = Path("/work/shared/data/svhn/train.json")
-    if not course.exists():
-        pytest.skip("the course's photos are not here")
+def test_same_form_as_the_course(tmp_path: Path, real_data: Path) -> None:
+    course = real_data / "train.json"
     unpacked(tmp_path)
     ours = json.loads(svhn.prepare(tmp_path, "train").read_text())
     theirs = json.loads(course.read_text())
