@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from digits.checkpoint import KEY
+from digits.errors import DigitsError
 from digits.evaluation import Evaluation
 from digits.reading import Reader
 
@@ -61,7 +62,7 @@ class DigitDetector(L.LightningModule):
         loss: Tensor = sum(losses.values())
         if not torch.isfinite(loss):
             parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
-            raise FloatingPointError(
+            raise DigitsError(
                 f"The loss is not finite at step {self.global_step} ({parts}); "
                 "lower optimizer.lr or set trainer.gradient_clip_val=1."
             )

@@ -173,3 +173,11 @@ def test_the_command_itself_from_any_folder(tmp_path: Path) -> None:
     assert (
         done.stderr == "Error: ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.\n"
     )
+
+
+def test_a_diverging_training_says_what_to_change(train: Script) -> None:
+    rate = ("optimizer=sgd", "optimizer.lr=1e30", "scheduler=none")
+    outcome = train(*rate, "trainer.limit_train_batches=8")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: The loss is not finite at step")
+    assert "lower optimizer.lr" in outcome.err and "Traceback" not in outcome.out + outcome.err
