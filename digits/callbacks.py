@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 from digits.console import console
 from digits.module import DigitDetector
-from digits.plots import draw_readings
+from digits.plots import draw_readings, reading_item
 from digits.structures import target_number
 
 
@@ -75,15 +75,8 @@ class ReadingPictures(Callback):
             return
         for photo, target, found in zip(*batch, outputs["detections"], strict=True):
             reading = pl_module.reader.read(found)
-            self._items.append(
-                {
-                    "photo": photo.cpu(),
-                    "boxes": found["boxes"][reading.indices].float().cpu(),
-                    "labels": found["labels"][reading.indices].cpu(),
-                    "number": reading.number,
-                    "truth": target_number(target),
-                }
-            )
+            truth = target_number(target)
+            self._items.append(reading_item(photo, found, reading.indices, reading.number, truth))
 
     @rank_zero_only
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

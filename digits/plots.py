@@ -18,6 +18,22 @@ from digits.structures import CLASS_NAMES
 RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
 
 
+def reading_item(
+    photo: Tensor, detections: dict[str, Tensor], read: Tensor, number: str, truth: str | None
+) -> dict[str, Any]:
+    """What `draw_readings` takes of one photo.
+
+    `read` holds the indices of the boxes read; `truth` is `None` where it is not known.
+    """
+    return {
+        "photo": photo.cpu(),
+        "boxes": detections["boxes"][read].float().cpu(),
+        "labels": detections["labels"][read].cpu(),
+        "number": number,
+        "truth": truth,
+    }
+
+
 def draw_readings(photos: Sequence[dict[str, Any]], columns: int = 6) -> Any:
     """A sheet of photos with the boxes that were read and the numbers above.
 

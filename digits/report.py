@@ -11,7 +11,7 @@ from torch import Tensor
 from digits.console import console
 from digits.evaluation import Evaluation
 from digits.metrics import map_by_height
-from digits.plots import save_confidence, save_readings
+from digits.plots import reading_item, save_confidence, save_readings
 from digits.reading import Reader, Reading
 from digits.reading.crossfit import cross_fit
 from digits.reading.fit import digest
@@ -127,14 +127,9 @@ class Report:
         return paths
 
     def _item(self, record: dict[str, Any], target: dict[str, Any], photo: Tensor) -> Any:
+        truth = target_number(target) if self.labelled else None
         reading = self.reader.read(record)
-        return {
-            "photo": photo,
-            "boxes": record["boxes"][reading.indices],
-            "labels": record["labels"][reading.indices],
-            "number": reading.number,
-            "truth": target_number(target) if self.labelled else None,
-        }
+        return reading_item(photo, record, reading.indices, reading.number, truth)
 
 
 def with_progress(
