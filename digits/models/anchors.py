@@ -56,9 +56,9 @@ def digit_anchors(
 ) -> LevelAnchors:
     """Anchors of digit heights, put on the maps whose cells suit them.
 
-    The heights are spread geometrically. The finest map used has a stride near two thirds of the
-    smallest height, the coarsest one near a quarter of the largest; finer maps are left to RoI
-    pooling, since most of the anchors would lie there.
+    The heights are spread geometrically. An anchor wants a cell no larger than two thirds of its
+    height at the small end and an eighth at the large one, or too few lie close to a digit; finer
+    maps than that are left to RoI pooling, since most of the anchors would lie there.
 
     Args:
         heights: smallest and largest, pixels of the resized photo.
@@ -77,8 +77,8 @@ def digit_anchors(
             "largest] in pixels of the resized photo, 0 < smallest < largest, and at least one."
         )
     first, last = (
-        int(np.argmin([abs(np.log2(stride / wanted)) for stride in strides]))
-        for wanted in (smallest / 1.5, largest / 4)
+        max(0, int(np.searchsorted(strides, wanted, side="right")) - 1)
+        for wanted in (smallest / 1.5, largest / 8)
     )
     if strides[first] > 2 * smallest:
         enough = int(np.ceil(min_size * strides[first] / smallest / 2))
