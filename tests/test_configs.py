@@ -21,7 +21,6 @@ from digits.structures import check_detections
 CONF = Path(__file__).parents[1] / "conf"
 # From the folder, so that a new file is tested without a change here.
 OPTIONS = {g.name: sorted(f.stem for f in g.glob("*.yaml")) for g in CONF.iterdir() if g.is_dir()}
-SMALL = ("model.min_size=48", "model.max_size=64")
 
 
 def options(group: str) -> list[str]:
@@ -79,20 +78,27 @@ def test_augmentations(config: Any, option: str) -> None:
     assert target["boxes"].shape == (len(target["labels"]), 4) and target["image_id"] == 1
 
 
-@pytest.mark.parametrize("option", options("backbone"))
+@pytest.mark.parametrize(
+    "option",
+    ["small_fpn", "mobilenet_v3_large_fpn", pytest.param("vgg16", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("model", options("model"))
 def test_backbones_and_models(config: Any, option: str, model: str) -> None:
-    cfg = config(f"backbone={option}", f"model={model}", "backbone.weights=none", *SMALL)
+    """The other backbones are in models/test_backbones.py, each with model=digits."""
+    small = () if model == "digits" else ("model.min_size=64", "model.max_size=96")
+    cfg = config(f"backbone={option}", f"model={model}", "backbone.weights=none", *small)
     detector = instantiate(cfg.model)
     photo = torch.zeros(3, 40, 60, dtype=torch.uint8)
     with torch.inference_mode():
         (found,) = detector.eval()([photo])
     check_detections(found, option)
     # A ListConfig here is silently misread as other anchors (LIBRARIES.md).
+    anchors = detector.rpn.anchor_generator
     ratios = cfg.model.get("aspect_ratios", [0.5, 1, 2])
-    per_level = cfg.model.get("anchors_per_level", 1)
-    counts = detector.rpn.anchor_generator.num_anchors_per_location()
-    assert set(counts) == {len(ratios) * per_level}
+    assert set(anchors.aspect_ratios) == {tuple(ratios)}
+    assert anchors.num_anchors_per_location() == [
+        len(ratios) * len(heights) for heights in anchors.sizes
+    ]
 
 
 @pytest.mark.parametrize("option", options("data"))
@@ -161,7 +167,7 @@ def test_experiments_are_short_and_compose(config: Any, option: str) -> None:
 def test_the_reports_recipe_to_the_letter(config: Any) -> None:
     cfg = OmegaConf.to_container(config("experiment=report"), resolve=True)
     assert isinstance(cfg, dict)
-    assert cfg["model"]["backbone"]["_target_"] == "digits.models.backbones.resnet50_fpn_v2"
+    assert cfg["model"]["backbone"]["_target_"] == "digits.models.resnets.resnet50_fpn_v2"
     assert cfg["model"]["backbone"]["weights"] == "coco"
     assert (cfg["model"]["min_size"], cfg["model"]["max_size"]) == (800, 1333)
     assert cfg["optimizer"]["_target_"] == "torch.optim.AdamW"

@@ -86,7 +86,7 @@ def digit_anchors(
             f"model.anchor_heights={[round(h, 1) for h in heights]} at model.min_size={min_size}: "
             f"the backbone's finest map has a cell every {strides[first]} pixels, so digits "
             f"{smallest:.0f} pixels high fall between its cells. Say model.min_size={enough} or "
-            "more, or choose a backbone with finer maps."
+            "more with model.anchor_heights=auto, or choose a backbone with finer maps."
         )
     last = max(first, last)
     levels = last - first + 1

@@ -101,7 +101,7 @@ def build_detector(
     returns detections (`digits.structures`), in pixels of the original photos.
 
     Args:
-        backbone: from `digits.models.backbones`.
+        backbone: from one of `digits.models`.
         min_size: short side of the resized photo, pixels; of several, training draws one and
             evaluation takes the last.
         max_size: bound on the long side, pixels; `None` is 2.75 times the short side.

@@ -21,7 +21,14 @@ from torchvision.models import vgg16 as build_vgg16
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weights
 
-from digits.models.parts import Parts, norm_layer, permute_maps, pyramid, train_last
+from digits.models.parts import (
+    Parts,
+    check_stochastic_depth,
+    norm_layer,
+    permute_maps,
+    pyramid,
+    train_last,
+)
 from digits.models.weights import pretrained
 
 
@@ -42,12 +49,12 @@ def mobilenet_v3_large_fpn(
             COCO weights do not fit them and start afresh).
     """
     body = mobilenet_v3_large(norm_layer=norm_layer(norm, weights != "none"))
-    coco = FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1
-    state = pretrained(weights, body, MobileNet_V3_Large_Weights.IMAGENET1K_V1, coco)
     blocks = list(body.features)
     ends = [0, 2, 4, 7, 13, 16]  # first block of each stage, as torchvision counts them
     stages = [blocks[a:b] for a, b in zip(ends, [*ends[1:], len(blocks)], strict=True)]
     train_last(stages, trainable_layers, weights != "none")
+    coco = FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1
+    state = pretrained(weights, body, MobileNet_V3_Large_Weights.IMAGENET1K_V1, coco)
     strides = [(2, 4, 8, 16, 32, 32)[i] for i in returned_layers]
     maps = {str(ends[i]): blocks[ends[i]].out_channels for i in returned_layers}
     sides = ((32.0, 64.0, 128.0, 256.0, 512.0),) * (len(strides) + 1)
@@ -70,12 +77,12 @@ def vgg16(weights: str = "imagenet", trainable_layers: int = 3) -> Parts:
         trainable_layers: stages that train, from the last, 0..5; without weights all do.
     """
     body = build_vgg16()
-    state = pretrained(weights, body, VGG16_Weights.IMAGENET1K_V1)
     layers = list(body.features)[:-1]
     pools = [i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
     starts = [0, *pools]
     stages = [layers[a:b] for a, b in zip(starts, [*pools, len(layers)], strict=True)]
     train_last(stages, trainable_layers, weights != "none")
+    state = pretrained(weights, body, VGG16_Weights.IMAGENET1K_V1)
     features = IntermediateLayerGetter(nn.Sequential(*layers), {str(len(layers) - 1): "0"})
     features.out_channels = 512
     sides = ((32.0, 64.0, 128.0, 256.0, 512.0),)
@@ -134,10 +141,11 @@ def _four_stages(
     channels: Sequence[int],
 ) -> Parts:
     """Networks whose `features` alternate between a stem or a merging layer and a stage."""
+    check_stochastic_depth(stochastic_depth)
     body = build(stochastic_depth_prob=stochastic_depth)
-    state = pretrained(weights, body, imagenet)
     layers = list(body.features)
     stages = [layers[i : i + 2] for i in range(0, 8, 2)]
     train_last(stages, trainable_layers, weights != "none")
+    state = pretrained(weights, body, imagenet)
     maps = {str(2 * i + 1): width for i, width in enumerate(channels)}
     return Parts(pyramid(body.features, maps), (4, 8, 16, 32, 64), extra_map=True, state=state)

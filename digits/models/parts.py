@@ -98,31 +98,38 @@ def train_last(stages: Sequence[Sequence[nn.Module]], count: int, pretrained: bo
                 module.requires_grad_(False)
 
 
-def add_stochastic_depth(norms: Sequence[nn.Module], probability: float) -> None:
-    """Drop residual branches per photo, the deeper the oftener.
-
-    Huang et al. 2016, arXiv 1603.09382.
-
-    Args:
-        norms: last layer of each residual branch, in order.
-        probability: of dropping the last branch.
+def check_stochastic_depth(probability: float) -> None:
+    """Refuse what is no probability of dropping a branch.
 
     Raises:
-        DigitsError: a probability outside [0, 1).
+        DigitsError: outside [0, 1).
     """
     if not 0 <= probability < 1:
         raise DigitsError(
             f"backbone.stochastic_depth={probability}: expected a probability in [0, 1)."
         )
 
-    def drop(module: nn.Module, _: Any, branch: Tensor, rate: float) -> Tensor:
-        kept: Tensor = drop_path(branch, rate, "row", module.training)
+
+def add_stochastic_depth(blocks: Sequence[nn.Module], last: str, probability: float) -> None:
+    """Drop residual branches per photo, the deeper the oftener.
+
+    Huang et al. 2016, arXiv 1603.09382.
+
+    Args:
+        blocks: residual blocks, in order.
+        last: name of the last layer of a block's branch.
+        probability: of dropping the last branch, in [0, 1).
+    """
+    check_stochastic_depth(probability)
+
+    def drop(_: nn.Module, __: Any, branch: Tensor, block: nn.Module, rate: float) -> Tensor:
+        kept: Tensor = drop_path(branch, rate, "row", block.training)
         return kept
 
-    for number, norm in enumerate(norms if probability else ()):
+    for number, block in enumerate(blocks if probability else ()):
         # A hook leaves the names of the weights alone, so that pretrained ones still fit.
-        rate = probability * number / max(len(norms) - 1, 1)
-        norm.register_forward_hook(partial(drop, rate=rate))
+        rate = probability * number / max(len(blocks) - 1, 1)
+        block.get_submodule(last).register_forward_hook(partial(drop, block=block, rate=rate))
 
 
 def pyramid(body: nn.Module, maps: Mapping[str, int], norm: bool = False) -> nn.Module:

@@ -20,6 +20,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 from digits.models.parts import (
     Parts,
     add_stochastic_depth,
+    check_stochastic_depth,
     norm_layer,
     pyramid,
     train_last,
@@ -47,6 +48,9 @@ def resnet50_fpn(
     features, state = _features(
         resnet50, weights, coco, imagenet, trainable_layers, norm, stochastic_depth
     )
+    if weights == "coco" and state is not None:
+        # They were trained with variances to which nothing was added; ours get 1e-5 added.
+        state = {k: v - 1e-5 if k.endswith("running_var") else v for k, v in state.items()}
     return Parts(features, (4, 8, 16, 32, 64), extra_map=True, state=state)
 
 
@@ -97,12 +101,12 @@ def _features(
     stochastic_depth: float,
     norm_fpn: bool = False,
 ) -> tuple[nn.Module, dict[str, Tensor] | None]:
+    check_stochastic_depth(stochastic_depth)
     body = build(norm_layer=norm_layer(norm, weights != "none"))
-    state = pretrained(weights, body, imagenet, coco)
     stages = [body.layer1, body.layer2, body.layer3, body.layer4]
-    train_last(
-        [[body.conv1, body.bn1], *([s] for s in stages)], trainable_layers, weights != "none"
-    )
-    add_stochastic_depth([block.bn3 for stage in stages for block in stage], stochastic_depth)
+    parts = [[body.conv1, body.bn1], *([stage] for stage in stages)]
+    train_last(parts, trainable_layers, weights != "none")
+    state = pretrained(weights, body, imagenet, coco)
+    add_stochastic_depth([block for stage in stages for block in stage], "bn3", stochastic_depth)
     channels = {f"layer{i}": 256 * 2 ** (i - 1) for i in (1, 2, 3, 4)}
     return pyramid(body, channels, norm=norm_fpn), state

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
+from digits.errors import DigitsError
 from digits.models.parts import Parts
 from digits.models.weights import pretrained
 
@@ -61,6 +62,11 @@ def small_fpn(
     weights: str = "none",
 ) -> Parts:
     """The CPU default: see `SmallFPN`. `weights` is `none` or a file."""
+    if len(widths) != len(blocks) + 1:
+        raise DigitsError(
+            f"backbone.widths={list(widths)}, backbone.blocks={list(blocks)}: expected one more "
+            "width than blocks, that of the stem."
+        )
     features = SmallFPN(widths, blocks, out_channels)
 
     def box_head(channels: int, side: int) -> nn.Module:

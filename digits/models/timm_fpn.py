@@ -1,5 +1,6 @@
 """Any feature extractor of timm with a feature pyramid; torch and the optional timm only."""
 
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
@@ -9,30 +10,30 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from digits.errors import DigitsError
-from digits.models.parts import CHANNELS, Parts
+from digits.models.parts import CHANNELS, Parts, check_stochastic_depth
 from digits.models.weights import pretrained
 
 # Their inputs have a fixed size unless they are told otherwise; others don't know the argument.
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
+_PROBE = (64, 96)  # (pixels) height and width
 
 
 class _TimmFPN(nn.Module):
     """Photos to pyramid maps, channels first."""
 
-    def __init__(self, body: nn.Module, levels: list[int], channels: list[int]) -> None:
+    def __init__(
+        self, body: nn.Module, levels: list[int], channels: list[int], channels_last: bool
+    ) -> None:
         super().__init__()
-        self.body, self.levels, self.channels = body, levels, channels
+        self.body, self.levels, self.channels_last = body, levels, channels_last
         self.out_channels = CHANNELS
         self.fpn = FeaturePyramidNetwork(channels, CHANNELS, LastLevelMaxPool())
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         found = self.body(x)
-        maps = {}
-        for name, (level, channels) in enumerate(zip(self.levels, self.channels, strict=True)):
-            features = found[level]
-            if features.shape[1] != channels:  # transformers: (B, h, w, C)
-                features = features.permute(0, 3, 1, 2)
-            maps[str(name)] = features
+        maps = {str(name): found[level] for name, level in enumerate(self.levels)}
+        if self.channels_last:  # transformers
+            maps = {name: x.permute(0, 3, 1, 2) for name, x in maps.items()}
         pyramid: dict[str, Tensor] = self.fpn(maps)
         return pyramid
 
@@ -56,14 +57,15 @@ def timm_fpn(
         import timm
     except ImportError as error:
         raise DigitsError("backbone=timm needs timm: pip install 'digits[timm]'.") from error
-    if name not in timm.list_models():
-        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
+    check_stochastic_depth(stochastic_depth)
+    if not timm.is_model(name):
+        close = ", ".join(get_close_matches(name, timm.list_models(), n=5))
         raise DigitsError(
             f"backbone.name={name}: timm {timm.__version__} has no such model"
             + (f"; it has {close}, ..." if close else "; see timm.list_models().")
         )
     extra = {"drop_path_rate": stochastic_depth} if stochastic_depth else {}
-    body = _create(timm.create_model, name, weights == "imagenet", extra)
+    body, shapes = _create(timm.create_model, name, weights == "imagenet", extra)
     strides, channels = body.feature_info.reduction(), body.feature_info.channels()
     # Stride 2 costs most and shows nothing that a digit needs.
     levels = [i for i, stride in enumerate(strides) if stride >= 4]
@@ -73,18 +75,22 @@ def timm_fpn(
             f"backbone.name={name}: expected feature maps at several strides, finest first, got "
             f"{strides}; choose a convolutional network or a hierarchical transformer."
         )
-    features = _TimmFPN(body, levels, [channels[i] for i in levels])
+    channels_last = any(shapes[i][1] != channels[i] for i in levels)
+    features = _TimmFPN(body, levels, [channels[i] for i in levels], channels_last)
     state = None if weights == "imagenet" else pretrained(weights, body)
     return Parts(features, (*kept, 2 * kept[-1]), extra_map=True, state=state)
 
 
-def _create(create: Any, name: str, with_weights: bool, extra: dict[str, Any]) -> Any:
+def _create(
+    create: Any, name: str, with_weights: bool, extra: dict[str, Any]
+) -> tuple[Any, list[torch.Size]]:
+    """The extractor, and the shapes of its maps for a photo of `_PROBE` pixels."""
     for size in _ANY_SIZE:
         try:
             body = create(name, pretrained=with_weights, features_only=True, **extra, **size)
             with torch.no_grad():
-                body.eval()(torch.zeros(1, 3, 64, 96))
-            return body.train()
+                maps = body.eval()(torch.zeros(1, 3, *_PROBE))
+            return body.train(), [x.shape for x in maps]
         except TypeError as error:
             reason: Exception = error
         except Exception as error:  # what timm raises has no common type

@@ -96,14 +96,18 @@ def load_detector_state(model: nn.Module, state: State) -> list[str]:
         DigitsError: the file fits another network (fewer than half of the names match).
     """
     own = model.state_dict()
-    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    if len(fitting) < len(own) / 2:
+    # What has no namesake may have an old name, which torchvision's modules mend while loading.
+    fitting = {k: v for k, v in state.items() if k not in own or own[k].shape == v.shape}
+    missing = model.load_state_dict(fitting, strict=False).missing_keys
+    counts = [name for name in own if name.endswith("num_batches_tracked")]
+    fresh = sorted(set(missing) - set(counts))
+    total = len(own) - len(counts)
+    if len(fresh) > total / 2:
         raise DigitsError(
-            f"The weights fit another network: {len(fitting)} of {len(own)} tensors match by name "
-            "and shape; choose the backbone that they were trained with."
+            f"The weights fit another network: {total - len(fresh)} of {total} tensors match by "
+            "name and shape; choose the backbone that they were trained with."
         )
-    model.load_state_dict(fitting, strict=False)
-    return sorted(set(own) - set(fitting))
+    return fresh
 
 
 def _download(weights: WeightsEnum) -> State:

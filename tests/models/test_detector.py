@@ -1,23 +1,26 @@
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
-from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
-from digits.models.backbones import resnet50_fpn_v2, small_fpn
+from digits.models.anchors import SHARES, digit_anchors
 from digits.models.detector import PhotoTransform, build_detector
+from digits.models.small import small_fpn
 from digits.structures import check_detections
 
 
 def small(**kwargs: Any) -> torch.nn.Module:
     torch.manual_seed(0)
-    settings = {
+    arguments = {
         "min_size": 64,
         "max_size": 192,
-        "size_divisible": 16,
         "anchor_heights": (16, 80),
         "aspect_ratios": (1.2, 2.0, 3.0),
         "rpn_post_nms_top_n_test": 20,
@@ -26,7 +29,7 @@ def small(**kwargs: Any) -> torch.nn.Module:
         "box_detections_per_img": 15,
     } | kwargs
     backbone = small_fpn(widths=(8, 16, 24, 32), blocks=(1, 1, 1), box_head_width=32)
-    return build_detector(backbone, **settings)
+    return build_detector(backbone, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -158,23 +161,103 @@ def test_of_several_short_sides_training_draws_and_evaluation_takes_the_last() -
     assert heights() == {40}
 
 
-@pytest.mark.parametrize(("heights", "per_level"), [((16, 100), 2), ((10, 80), 1), ((12, 96), 3)])
-def test_anchors_have_the_heights_asked_for(heights: tuple[float, float], per_level: int) -> None:
-    model = small(anchor_heights=heights, anchors_per_level=per_level, aspect_ratios=(2.0,))
+@pytest.mark.parametrize(
+    ("heights", "count", "levels"),
+    [
+        ((16, 100), 6, slice(1, 2)),
+        ((16, 160), 6, slice(1, 3)),
+        ((6, 160), 7, slice(0, 3)),
+        ((10, 30), 4, slice(0, 1)),
+        ((30, 31), 1, slice(2, 3)),
+    ],
+)
+def test_anchors_have_the_heights_asked_for_on_maps_that_suit_them(
+    heights: tuple[float, float], count: int, levels: slice
+) -> None:
+    model = small(anchor_heights=heights, anchors=count, aspect_ratios=(2.0,))
+    assert model.rpn.anchor_generator.levels == model.rpn.head.levels == levels
     cells = model.rpn.anchor_generator.cell_anchors
-    assert len(cells) == 3 and all(len(c) == per_level for c in cells)
+    used = levels.stop - levels.start
+    assert len(cells) == used and len({len(c) for c in cells}) == 1
     got = torch.cat([c[:, 3] - c[:, 1] for c in cells]).tolist()
+    assert count <= len(got) < count + used
+    logs = torch.tensor(heights).log2().tolist()
     assert got == pytest.approx(
-        torch.logspace(*torch.tensor(heights).log2().tolist(), 3 * per_level, base=2.0).tolist(),
+        torch.logspace(*logs, len(got), base=2.0).tolist(),
         abs=1.01,  # torchvision rounds to whole pixels
     )
-    ratios = [got[i + 1] / got[i] for i in range(len(got) - 1)]
-    assert max(ratios) < 1.35 * min(ratios)  # geometric, fine to coarse
+
+
+def test_anchors_follow_the_short_side_unless_in_pixels() -> None:
+    for side in (64, 128):
+        found = [
+            size * 2**0.5
+            for level in small(min_size=side, anchor_heights="auto").rpn.anchor_generator.sizes
+            for size in level
+        ]
+        assert (found[0], found[-1]) == pytest.approx([share * side for share in SHARES])
+    several = small(min_size=[64, 96, 128], anchor_heights="auto")
+    assert (
+        several.rpn.anchor_generator.sizes
+        == small(min_size=128, anchor_heights="auto").rpn.anchor_generator.sizes
+    )
+
+
+STRIDES = st.builds(
+    lambda first, steps: tuple(2 ** (first + sum(steps[:i])) for i in range(len(steps) + 1)),
+    st.integers(1, 5),
+    st.lists(st.integers(0, 2), max_size=4),  # MobileNet has two maps of one stride
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    strides=STRIDES,
+    smallest=st.floats(0.5, 300),
+    ratio=st.floats(1.01, 50),
+    count=st.integers(1, 20),
+    ratios=st.lists(st.floats(0.3, 5), min_size=1, max_size=3),
+    min_size=st.integers(16, 1000),
+)
+def test_any_anchors(
+    strides: tuple[int, ...],
+    smallest: float,
+    ratio: float,
+    count: int,
+    ratios: list[float],
+    min_size: int,
+) -> None:
+    heights = (smallest, smallest * ratio)
+    if strides[0] > 2 * smallest:
+        with pytest.raises(DigitsError, match="fall between its cells") as caught:
+            digit_anchors(heights, count, ratios, strides, min_size)
+        said = re.search(r"Say model.min_size=(\d+) or more", str(caught.value))
+        assert said is not None and int(said[1]) > min_size
+        larger = int(said[1]) / min_size * (1 + 1e-9)  # heights are shares of the short side
+        digit_anchors((heights[0] * larger, heights[1] * larger), count, ratios, strides, min_size)
+        return
+    anchors = digit_anchors(heights, count, ratios, strides, min_size)
+    used = strides[anchors.levels]
+    assert 1 <= len(used) == len(anchors.sizes) == len(anchors.aspect_ratios)
+    assert set(anchors.aspect_ratios) == {tuple(ratios)}
+    per_level = {len(level) for level in anchors.sizes}
+    assert len(per_level) == 1
+    found = [size * 2**0.5 for level in anchors.sizes for size in level]
+    assert count <= len(found) < count + len(used)
+    assert found[0] == pytest.approx(heights[0], rel=1e-6)
+    steps = [b / a for a, b in pairwise(found)]
+    assert all(step > 1 for step in steps)  # rising with the level
+    assert steps == pytest.approx([steps[0]] * len(steps) if steps else [], rel=1e-6)
+    if len(found) > 1:
+        assert found[-1] == pytest.approx(heights[1], rel=1e-6)
+    # The cells suit the heights wherever the backbone has any such map.
+    assert used[0] <= heights[0] / 1.5 or anchors.levels.start == 0
+    assert used[-1] <= max(heights[1] / 8, used[0])
 
 
 def test_aspect_ratios_are_height_by_width() -> None:
     model = small(anchor_heights=(40, 80), aspect_ratios=(1.0, 4.0))
-    square, slim = model.rpn.anchor_generator.cell_anchors[0][:2]
+    square, slim = model.rpn.anchor_generator.cell_anchors[0][[0, -1]]
     assert (square[3] - square[1]) / (square[2] - square[0]) == pytest.approx(1, rel=0.1)
     assert (slim[3] - slim[1]) / (slim[2] - slim[0]) == pytest.approx(4, rel=0.1)
 
@@ -185,37 +268,15 @@ def test_aspect_ratios_are_height_by_width() -> None:
         ({"box_score_treshold": 0.1}, "unknown argument box_score_treshold"),
         ({"anchor_heights": (80, 16)}, r"model.anchor_heights=\[80, 16\]"),
         ({"anchor_heights": (0, 16)}, "0 < smallest < largest"),
-        ({"anchors_per_level": 0}, "anchors_per_level=0"),
+        ({"anchor_heights": (16,)}, r"model.anchor_heights=\(16,\): expected auto, null, or \["),
+        ({"anchor_heights": "large"}, "model.anchor_heights=large: expected auto"),
+        ({"anchor_heights": (1, 16)}, "digits 1 pixels high fall between its cells"),
+        ({"anchors": 0}, "model.anchors=0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(kwargs: dict[str, Any], says: str) -> None:
     with pytest.raises(DigitsError, match=says):
         small(**kwargs)
-
-
-def test_the_resnet_is_torchvisions_but_for_the_classes() -> None:
-    ours = build_detector(resnet50_fpn_v2(weights="none"), min_size=64, max_size=128)
-    theirs = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
-    own, reference = (
-        {name: tuple(value.shape) for name, value in m.state_dict().items()} for m in (ours, theirs)
-    )
-    assert own.keys() == reference.keys()
-    assert {name for name in own if own[name] != reference[name]} == {
-        f"roi_heads.box_predictor.{layer}.{kind}"
-        for layer in ("cls_score", "bbox_pred")
-        for kind in ("weight", "bias")
-    }
-    assert all(p.requires_grad for p in ours.parameters())  # from scratch: nothing is frozen
-    # The same proposals and sampling as well
-    for part in ("rpn", "roi_heads"):
-        a, b = getattr(ours, part), getattr(theirs, part)
-        for name in ("nms_thresh", "score_thresh", "detections_per_img", "_pre_nms_top_n"):
-            assert getattr(a, name, None) == getattr(b, name, None), name
-    assert ours.rpn.anchor_generator.sizes == theirs.rpn.anchor_generator.sizes
-    assert ours.rpn.anchor_generator.aspect_ratios == theirs.rpn.anchor_generator.aspect_ratios
-    roi, reference_roi = ours.roi_heads.box_roi_pool, theirs.roi_heads.box_roi_pool
-    assert roi.featmap_names == reference_roi.featmap_names
-    assert roi.sampling_ratio == reference_roi.sampling_ratio
 
 
 def test_a_few_steps_fit_one_photo() -> None:
@@ -233,14 +294,18 @@ def test_a_few_steps_fit_one_photo() -> None:
 
 
 def test_levels_without_anchors_are_still_pooled_from() -> None:
-    model = small(anchor_heights=(16, 64), rpn_skip_levels=1)
-    assert len(model.rpn.anchor_generator.cell_anchors) == 2
+    model = small(anchor_heights=(16, 64))
+    assert model.rpn.head.levels == slice(1, 2)
     assert model.roi_heads.box_roi_pool.featmap_names == ["0", "1", "2"]
-    losses = model.train()([torch.rand(3, 48, 80)], [target()])
-    sum(losses.values()).backward()
-    assert model.backbone.stages[0][0].conv1.weight.grad.abs().sum() > 0
-    with pytest.raises(DigitsError, match=r"rpn_skip_levels=3: expected 0 to 2"):
-        small(rpn_skip_levels=3)
+    losses = model.train()([torch.rand(3, 48, 80)], [target([5.0, 5, 20, 35])])
+    losses["loss_classifier"].backward()
+    assert model.backbone.fpn.inner_blocks[0][0].weight.grad.abs().sum() > 0
+
+
+def test_the_long_side_is_bounded_at_some_multiple_of_the_short_one() -> None:
+    bounded = small(max_size=None, min_size=[32, 64]).transform.eval()
+    image, _ = bounded.resize(torch.rand(3, 10, 100), None)
+    assert image.shape[1:] == (18, 176)
 
 
 def test_a_shared_box_is_the_same_for_every_class() -> None:

@@ -12,10 +12,10 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 
 from digits.errors import DigitsError
-from digits.models import weights as module
-from digits.models.backbones import resnet50_fpn_v2, small_fpn
 from digits.models.detector import build_detector
-from digits.models.weights import load_coco_weights, load_detector_state, read_state
+from digits.models.resnets import resnet50_fpn_v2
+from digits.models.small import small_fpn
+from digits.models.weights import load_detector_state, pretrained, read_state
 
 SIZES: dict[str, Any] = {"widths": (8, 16, 24, 32), "blocks": (1, 1, 1), "box_head_width": 32}
 
@@ -146,7 +146,9 @@ def test_a_failed_download_says_which_file_to_put_where(
     assert "backbone.weights=none" in str(caught.value)
 
 
-def test_no_weights_are_no_state() -> None:
-    assert load_coco_weights("none", None) is None
-    assert load_coco_weights("imagenet", FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1) is None
-    assert module.load_coco_weights("none", FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1) is None
+def test_without_weights_nothing_is_fetched_or_changed() -> None:
+    body = torch.nn.Linear(2, 2)
+    before = body.weight.detach().clone()
+    coco = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+    assert pretrained("none", body, ResNet50_Weights.IMAGENET1K_V2, coco) is None
+    assert torch.equal(body.weight, before)
