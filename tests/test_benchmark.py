@@ -54,17 +54,17 @@ def test_works_take_turns_and_the_first_round_is_thrown_away() -> None:
     assert Figure.of("p", "w", [3, 1, 8], "s") == Figure("p", "w", 3, "s", 1, 8)
 
 
-@pytest.mark.parametrize("backbone", settings.options("backbone"))
-def test_what_is_timed_is_what_train_py_builds(backbone: str) -> None:
-    config = settings.model_config(backbone, "digits")
-    model = settings.build(config)
-    assert model.transform.min_size == [config["min_size"]]
-    assert model.rpn.post_nms_top_n() == config["rpn_post_nms_top_n_train"]
-    assert config["backbone"]["weights"] == "none"  # nothing is downloaded
+@pytest.mark.slow
+def test_what_is_timed_is_what_train_py_builds() -> None:
+    config = settings.train_config("backbone=mobilenet_v3_large_fpn")["model"]
+    assert config["min_size"] == 160 and config["backbone"]["weights"] == "none"
+    assert settings.build(config).transform.min_size == [160]
+    with pytest.raises(DigitsError, match=r"train.py backbone=resnet: .*backbone/resnet"):
+        settings.train_config("backbone=resnet")
 
 
 def test_a_step_trains_and_inference_does_not() -> None:
-    model = settings.build(settings.model_config("small_fpn", "digits"))
+    model = settings.build(settings.train_config()["model"])
     batches = [[SyntheticDigits(4)[i] for i in range(4)]]
     network, before = TimedNetwork(model, CPU), [p.clone() for p in model.parameters()]
 
@@ -98,14 +98,15 @@ def test_torchvisions_own_detector_is_the_other_side(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module.detection, "fasterrcnn_resnet50_fpn_v2", own)
     module._with_defaults("resnet50_fpn_v2")
     assert made == [{"weights": None, "weights_backbone": None, "num_classes": 11}]
-    other = module._with_defaults("small_fpn")
-    assert made[1:] == [] and other.transform.min_size == [800]
+    monkeypatch.setattr(module, "train_config", lambda *overrides: {"model": overrides})
+    monkeypatch.setattr(module, "build", lambda config: config)
+    assert module._with_defaults("small_fpn") == ("backbone=small_fpn", "model=torchvision")
 
 
 def test_pipeline(data: Path) -> None:
     found = named(list(pipeline(data, rounds=1, workers=1, count=40)))
     assert found["loading in the main process"].value > 1
-    fed, trained = found["loading, 1 processes"], found["small_fpn training, no loading"]
+    fed, trained = found["loading, 1 processes"], found["CPU default's training, no loading"]
     ratio = found["loading in processes / training: ratio"].value
     assert ratio == pytest.approx(fed.value / trained.value)
 
@@ -157,10 +158,12 @@ def test_the_command_prints_and_saves_its_figures(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--backbones", "resnet"], "backbone=resnet: not in conf/backbone; expected one of"),
         (["--rounds", "0"], "--rounds: expected 1 or more"),
-        (["--data", "/nowhere"], "--data /nowhere: expected train/ and train.json"),
-        (["--device", "cuda:77"], "device=cuda:77"),
+        (
+            ["--only", "map", "--data", "/nowhere"],
+            "--data /nowhere: expected train/ and train.json",
+        ),
+        (["--only", "predict", "--device", "cuda:77"], "device=cuda:77"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(
@@ -177,4 +180,4 @@ def test_without_the_settings_it_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(settings, "ROOT", tmp_path)
     with pytest.raises(DigitsError, match="run it in one"):
-        settings.read("model", "digits")
+        settings.train_config("seed=1")

@@ -21,7 +21,7 @@ from digits.benchmark.figures import Figure
 from digits.benchmark.pipeline import pipeline
 from digits.benchmark.scoring import scoring
 from digits.benchmark.script import predict_memory, predict_speed
-from digits.benchmark.settings import options, read
+from digits.benchmark.settings import train_config
 from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import write
@@ -30,6 +30,7 @@ from digits.prediction import choose_device
 from digits.run import facts, write_json
 
 PARTS = ("detector", "pipeline", "map", "predict", "memory")
+BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
 
 
 @one_line_errors
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         description="Speed and memory as ratios, measured in one process and in turn.",
     )
     add = parser.add_argument
-    add("--backbones", nargs="+", metavar="NAME", help="of conf/backbone; all by default")
+    add("--backbones", nargs="+", metavar="NAME", default=BACKBONES, help="of conf/backbone")
     add("--only", choices=PARTS, help="one part; by default all but memory (minutes)")
     add("--data", type=Path, metavar="DIR", help="data set in the course's layout; else synthetic")
     add("--count", type=int, default=1000, help="synthetic photos, if there is no --data")
@@ -67,8 +68,8 @@ def _check(chosen: argparse.Namespace) -> None:
     for name in ("rounds", "count", "batch_size"):
         if getattr(chosen, name) < 1:
             raise DigitsError(f"--{name.replace('_', '-')}: expected 1 or more.")
-    for backbone in chosen.backbones or ():
-        read("backbone", backbone)
+    for backbone in chosen.backbones if chosen.only in (None, "detector") else ():
+        train_config(f"backbone={backbone}")
     if chosen.data and not (chosen.data / "train.json").is_file():
         raise DigitsError(f"--data {chosen.data}: expected train/ and train.json in it.")
 
@@ -84,7 +85,7 @@ def _figures(chosen: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     if "detector" in parts:
         data = CocoDigits(root / "train", root / "train.json")
         photos = [data[i] for i in range(min(len(data), chosen.batch_size * (chosen.rounds + 1)))]
-        for backbone in chosen.backbones or options("backbone"):
+        for backbone in chosen.backbones:
             yield from detector(
                 backbone, photos, chosen.rounds, chosen.batch_size, device, chosen.bf16
             )

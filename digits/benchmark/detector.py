@@ -8,7 +8,7 @@ from torchvision.models import detection
 
 from digits.benchmark.figures import Figure, in_turn, ratios
 from digits.benchmark.network import Photo, TimedNetwork
-from digits.benchmark.settings import build, model_config
+from digits.benchmark.settings import build, train_config
 from digits.structures import NUM_CLASSES
 
 _EPOCH = 30_062  # photos in the course's train
@@ -43,7 +43,7 @@ def detector(
     ]
     single = [batch[:1] for batch in batches]
     floats = [[(photo / 255, target) for photo, target in batch] for batch in single]
-    ours = TimedNetwork(build(model_config(backbone, "digits")), device, bf16)
+    ours = TimedNetwork(build(train_config(f"backbone={backbone}")["model"]), device, bf16)
     theirs = TimedNetwork(_with_defaults(backbone), device)
     found = in_turn(
         {
@@ -73,7 +73,8 @@ def _with_defaults(backbone: str) -> nn.Module:
     torchvision's settings."""
     make = getattr(detection, f"fasterrcnn_{backbone}", None)
     if make is None:
-        model: nn.Module = build(model_config(backbone, "torchvision"))
+        config = train_config(f"backbone={backbone}", "model=torchvision")
+        model: nn.Module = build(config["model"])
     else:
         model = make(weights=None, weights_backbone=None, num_classes=NUM_CLASSES)
     return model

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from digits.benchmark.figures import Figure, in_turn, ratios
 from digits.benchmark.network import TimedNetwork
-from digits.benchmark.settings import build, model_config, read
+from digits.benchmark.settings import build, train_config
 from digits.data.coco import CocoDigits
 from digits.data.datamodule import DigitsDataModule
 
@@ -35,14 +35,14 @@ def pipeline(
     data = CocoDigits(folder, annotations, data.image_ids[:count])
 
     def loader(processes: int | None) -> DataLoader:
-        augmentation = build(read("augmentation", "geometric"))
+        augmentation = build(train_config()["augmentation"])
         module = DigitsDataModule(lambda _: data, augmentation, num_workers=processes)
         module.setup("fit")
         return module.train_dataloader()
 
     here, beside = loader(0), loader(workers)
     batches = [list(zip(*batch, strict=True)) for batch in islice(here, _STEPS)]
-    network = TimedNetwork(build(model_config("small_fpn", "digits")), torch.device("cpu"))
+    network = TimedNetwork(build(train_config()["model"]), torch.device("cpu"))
     step = network.training(batches)
     found = in_turn(
         {
@@ -55,7 +55,7 @@ def pipeline(
     names = {
         "here": "loading in the main process",
         "beside": f"loading, {beside.num_workers} processes",
-        "training": "small_fpn training, no loading",
+        "training": "CPU default's training, no loading",
     }
     for key, name in names.items():
         yield Figure.of("pipeline", name, found[key], "photos/s")

@@ -13,7 +13,7 @@ import torch
 
 from digits import checkpoint
 from digits.benchmark.figures import Figure
-from digits.benchmark.settings import ROOT, build, model_config, read
+from digits.benchmark.settings import ROOT, build, train_config
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.run import versions
@@ -96,10 +96,7 @@ def _predict(photos: Path, ckpt: Path | None, options: Sequence[str]) -> _Run:
 def _save_random(path: Path) -> None:
     """A checkpoint of the CPU default, untrained: as fast as a trained one, since no box is
     dropped by its score."""
-    config = {
-        "model": model_config("small_fpn", "digits"),
-        "reading": read("reading", "calibrated"),
-    }
+    config = train_config()
     state = {f"model.{k}": v for k, v in build(config["model"]).state_dict().items()}
     description = checkpoint.describe(config, versions())
     torch.save({checkpoint.KEY: description, "state_dict": state}, path)

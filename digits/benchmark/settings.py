@@ -1,5 +1,8 @@
-"""The settings in conf/, read as plain YAML: what is timed is what train.py would build."""
+"""What train.py would build, said by train.py itself."""
 
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +14,28 @@ from digits.errors import DigitsError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def options(group: str) -> list[str]:
-    """Names of the files in conf/GROUP.
+@cache
+def train_config(*overrides: str) -> dict[str, Any]:
+    """The resolved configuration of `python train.py OVERRIDES`, without pretrained weights.
 
     Raises:
-        DigitsError: no conf/ beside the package.
+        DigitsError: no train.py beside the package, or what it says of the overrides.
     """
-    names = sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
-    if not names:
+    script = ROOT / "train.py"
+    if not script.is_file():
         raise DigitsError(
-            f"{ROOT / 'conf' / group}: not there; the benchmark reads the settings of a checkout, "
-            "so run it in one (pip install -e .)."
+            f"{script}: not there; the benchmark times the settings of a checkout, so run it in "
+            "one (pip install -e .)."
         )
-    return names
-
-
-def read(group: str, option: str) -> dict[str, Any]:
-    """The settings in conf/GROUP/OPTION.yaml.
-
-    Raises:
-        DigitsError: no such option.
-    """
-    if option not in options(group):
-        known = ", ".join(options(group))
-        raise DigitsError(f"{group}={option}: not in conf/{group}; expected one of {known}.")
-    content = yaml.safe_load((ROOT / "conf" / group / f"{option}.yaml").read_text("utf-8"))
-    assert isinstance(content, dict)
-    return content
-
-
-def model_config(backbone: str, model: str) -> dict[str, Any]:
-    """The resolved settings of a detector without pretrained weights."""
-    part = read("backbone", backbone)
-    # A file of `# @package _global_` holds the backbone under its name, and may change the model.
-    config = read("model", model) | part.get("model", {})
-    config["backbone"] = part.get("backbone", part) | {"weights": "none"}
+    own = ("--cfg", "job", "--resolve", "run_dir=.", "backbone.weights=none")
+    done = subprocess.run(
+        [sys.executable, str(script), *own, *overrides],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise DigitsError(f"train.py {' '.join(overrides)}: {done.stderr.strip()}")
+    config = yaml.safe_load(done.stdout)
+    assert isinstance(config, dict)
     return config
 
 
