@@ -40,14 +40,18 @@ def write_run_files(folder: Path, config: dict[str, Any]) -> None:
     """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
     with atomic_write(folder / "config.yaml") as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    facts = {
+    write_json(folder / "run.json", facts())
+
+
+def facts() -> dict[str, Any]:
+    """What runs: command, time, commit, versions, machine."""
+    return {
         "command": shlex.join([Path(sys.executable).name, *sys.argv]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": git_commit(),
         "versions": versions(),
         "machine": platform.platform(),
     }
-    write_json(folder / "run.json", facts)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,5 +1,7 @@
-"""Two processes score valid exactly as one does, on a number of photos that they cannot share."""
+"""Two processes train and score as one does."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -7,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from digits.data.datamodule import loader
+from digits.data.datamodule import DigitsDataModule, loader
 from digits.data.synthetic import SyntheticDigits
 from digits.module import DigitDetector
 from digits.reading import ThresholdReader
@@ -57,3 +59,42 @@ def test_two_processes_give_the_values_of_one() -> None:
     # Figures that a photo counted twice, or dropped, would change.
     assert alone["val/number_accuracy"] == pytest.approx(2 / PHOTOS)
     assert 0 < alone["val/map"] < 1 and 0 < alone["val/digit_error_rate"] < 1
+
+
+class Mean(nn.Module):
+    """Learns the mean brightness of the photos it sees: its weight tells which those were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, photos: list[Tensor], targets: Any) -> dict[str, Tensor]:
+        seen = torch.stack([photo.float().mean() / 255 for photo in photos])
+        return {"distance": (self.weight - seen).square().mean() / 2}
+
+
+def open_split(split: str) -> SyntheticDigits:
+    return SyntheticDigits(16, seed=4)
+
+
+def train(root: Path, batch_size: int, **kwargs: Any) -> float:
+    module = DigitDetector(Mean(), partial(torch.optim.SGD, lr=0.5), constant, ThresholdReader())
+    data = DigitsDataModule(open_split, None, batch_size, num_workers=0)
+    trainer = L.Trainer(
+        accelerator="cpu", max_epochs=2, limit_val_batches=0, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        default_root_dir=root, **kwargs,
+    )  # fmt: skip
+    trainer.fit(module, data)
+    return float(module.model.weight.detach())  # of the first process: Lightning brings it back
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does_on_the_same_global_batch(tmp_path: Path) -> None:
+    alone = train(tmp_path, 16, devices=1)
+    together = train(tmp_path, 8, devices=2, strategy="ddp_spawn")
+    # Two steps towards the mean of all photos, each photo once in each: 1/2, then 3/4 of the way.
+    photos = [photo.float().mean() / 255 for photo, _ in open_split("train")]
+    mean = float(torch.stack(photos).mean())
+    assert alone == pytest.approx(0.75 * mean, rel=1e-5)
+    assert together == pytest.approx(alone, rel=1e-5)

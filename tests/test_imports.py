@@ -15,7 +15,7 @@ LAYERS = (
     {"reading"},
     {"evaluation", "checkpoint", "submission", "scoring"},
     {"module", "prediction", "report"},
-    {"callbacks", "training", "calibrate"},
+    {"callbacks", "training", "calibrate", "benchmark"},
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 MODULES = sorted((ROOT / "digits").rglob("*.py"))
@@ -65,6 +65,7 @@ def test_dependencies_point_one_way(path: Path) -> None:
             "models",
             "metrics",
             "reading",
+            "benchmark",
         }
         assert same_package or RANK[part(other)] < RANK[part(own)], f"{own} imports {other}"
 
@@ -74,8 +75,13 @@ def test_only_the_scripts_see_the_configuration(path: Path) -> None:
     used = packages(path)
     assert "omegaconf" not in used
     assert not used & {"train", "predict"}
-    # checkpoint.py rebuilds by hydra.utils.instantiate, console.py shortens its errors.
-    allowed = {"checkpoint": {"hydra.utils"}, "console": {"hydra.errors"}}
+    # checkpoint.py and benchmark/settings.py build by hydra.utils.instantiate, console.py shortens
+    # its errors.
+    allowed = {
+        "checkpoint": {"hydra.utils"},
+        "settings": {"hydra.utils"},
+        "console": {"hydra.errors"},
+    }
     seen = {name for name in imports(path) if name.split(".")[0] == "hydra"}
     assert seen <= allowed.get(path.stem, set())
 

@@ -3,19 +3,21 @@
 Source: Netzer et al. 2011, http://ufldl.stanford.edu/housenumbers/, for non-commercial use.
 """
 
+import itertools
 import json
 import os
 import struct
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from rich import progress
 
 from digits.data.coco import CocoDigits
+from digits.data.coco_json import read_coco
 from digits.data.digit_struct import read_digit_struct
 from digits.download import fetch
 from digits.errors import DigitsError
@@ -66,7 +68,7 @@ def svhn_split(
     json_path = prepare(root, source, download=download, base_url=base_url)
     if source != "train":
         return json_path, root / source, None
-    ids = np.sort([image["id"] for image in json.loads(json_path.read_text())["images"]])
+    ids = read_coco(json_path).image_ids
     valid = valid_ids(ids, valid_share)
     keep = valid if split == "valid" else np.setdiff1d(ids, valid)
     return json_path, root / source, keep
@@ -117,29 +119,45 @@ def prepare(root: Path, split: str, *, download: bool = False, base_url: str = B
 
 
 def _convert(mat: Path, json_path: Path) -> None:
-    images: list[dict] = []
-    annotations: list[dict] = []
     photos = sorted(read_digit_struct(mat), key=lambda photo: int(photo[0][:-4]))
-    for name, boxes in progress.track(photos, description=f"Converting {mat.parent.name}"):
-        width, height = _png_size(mat.parent / name)
-        image_id = int(name[:-4])
-        images.append({"id": image_id, "file_name": name, "height": height, "width": width})
-        for label, left, top, box_width, box_height in boxes.tolist():
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "bbox": [left, top, box_width, box_height],
-                    "area": box_width * box_height,
-                    "category_id": int(label) % 10 + 1,
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": digit + 1, "name": str(digit)} for digit in range(10)]
-    content = {"images": images, "annotations": annotations, "categories": categories}
+    tracked = progress.track(photos, description=f"Converting {mat.parent.name}")
     temporary = json_path.with_name(f"{json_path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    os.replace(temporary, json_path)
+    try:
+        with temporary.open("w") as file:
+            # Row by row: extra's 531,131 boxes as dictionaries would take half a gigabyte.
+            file.write('{"images": [\n')
+            file.writelines(_rows(_image(mat.parent, name) for name, _ in tracked))
+            file.write('\n], "annotations": [\n')
+            file.writelines(_rows(_annotations(photos)))
+            categories = [{"id": digit + 1, "name": str(digit)} for digit in range(10)]
+            file.write(f'\n], "categories": {json.dumps(categories)}}}\n')
+        os.replace(temporary, json_path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _rows(items: Iterable[dict]) -> Iterator[str]:
+    for number, item in enumerate(items):
+        yield (",\n" if number else "") + json.dumps(item)
+
+
+def _image(folder: Path, name: str) -> dict:
+    width, height = _png_size(folder / name)
+    return {"id": int(name[:-4]), "file_name": name, "height": height, "width": width}
+
+
+def _annotations(photos: list[tuple[str, np.ndarray]]) -> Iterator[dict]:
+    numbers = itertools.count(1)
+    for name, boxes in photos:
+        for label, left, top, width, height in boxes.tolist():
+            yield {
+                "id": next(numbers),
+                "image_id": int(name[:-4]),
+                "bbox": [left, top, width, height],
+                "area": width * height,
+                "category_id": int(label) % 10 + 1,
+                "iscrowd": 0,
+            }
 
 
 def _png_size(path: Path) -> tuple[int, int]:

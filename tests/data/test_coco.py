@@ -1,5 +1,6 @@
 import json
 import shutil
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,26 @@ def test_a_photo_of_another_size_is_found_at_the_start(coco_root: Path) -> None:
     Image.new("RGB", (41, 30)).save(coco_root / "train" / "2.png")
     with pytest.raises(DigitsError, match=r"2\.png: expected 40 x 30 pixels as annotated, got 41"):
         open_split("train", str(coco_root))
+
+
+def test_hundreds_of_thousands_of_photos_fit_into_memory(tmp_path: Path) -> None:
+    count = 5000
+    (tmp_path / "train").mkdir()
+    for i in range(count):
+        (tmp_path / "train" / f"{i}.png").touch()
+    images = [{"id": i, "file_name": f"{i}.png", "height": 57, "width": 128} for i in range(count)]
+    box = {"bbox": [5.0, 4.0, 10.0, 20.0], "category_id": 3, "area": 200.0, "iscrowd": 0}
+    boxes = [{"id": k, "image_id": k // 3, **box} for k in range(3 * count)]
+    text = json.dumps({"images": images, "annotations": boxes})
+    (tmp_path / "train.json").write_text(text)
+    del images, boxes
+    tracemalloc.start()
+    data = CocoDigits(tmp_path / "train", tmp_path / "train.json")
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(data) == count
+    assert kept / count < 200  # bytes; as dictionaries a photo and its boxes take 3,000
+    assert (peak - 2 * len(text)) / count < 500  # beside the file's bytes and text
 
 
 def test_an_empty_test_folder_is_refused(coco_root: Path) -> None:
