@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from digits.console import console, error_line, one_line_errors
 from digits.errors import DigitsError
 from digits.structures import atomic_write
 from digits.sweep import ERROR_FILE, print_table, write_table
+
+# conf/hydra/launcher has files named as the plugins' own, and Hydra warns that it checks them so.
+warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against")
 
 _LONGEST = 80  # characters of a job's directory
 
@@ -145,6 +149,11 @@ class SweepTable(Callback):
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         for group in ("launcher", "sweeper"):
             _refuse_missing_plugin(group, config.hydra[group]._target_)
+        if str(config.hydra.sweeper.get("direction")).endswith("minimize"):
+            raise DigitsError(
+                "hydra.sweeper.direction=minimize: train.py returns mAP, of which more is better. "
+                "Say experiment=search, or hydra.sweeper.direction=maximize."
+            )
         _device(config, None)
         # The names of the jobs leave out what all have in common.
         swept = dict(config.hydra.sweeper.params or {})

@@ -24,7 +24,7 @@ _COLUMNS = {
     "numbers": ("number_accuracy", "{:.3f}"),
     "epochs": ("epochs", "{:.0f}"),
     "minutes": ("minutes", "{:.1f}"),
-    "weights": ("parameters", "{:,}"),
+    "parameters": ("parameters", "{:,}"),
     "photos/s": ("photos_per_second", "{:.0f}"),
 }
 FIGURES = tuple(name for name, _ in _COLUMNS.values())
