@@ -106,12 +106,13 @@ def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
         if job["error"]:
             console.print(f"  {job['job']} failed: {job['error']}", markup=False)
+    console.print(f"  {'checkpoints':<14} {folder}/JOB/best.ckpt", markup=False)
     console.print(f"  {'all columns':<14} {folder / 'sweep.csv'}", markup=False)
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
         console.print(f"Next: python predict.py ckpt={finished[0]['checkpoint']}", markup=False)
     if len(finished) > 1:
-        console.print(f"All {len(finished)}, fused: ckpt={folder}", markup=False)
+        console.print(f"All {len(finished)}, fused: python predict.py ckpt={folder}", markup=False)
 
 
 @one_line_errors
