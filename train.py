@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from digits import checkpoint
 from digits.console import banner, one_line_errors, result_table
 from digits.data.datamodule import DigitsDataModule
-from digits.jobs import command, job_of_sweep
+from digits.hydra_jobs import command, job_of_sweep
 from digits.module import DigitDetector
 from digits.run import versions, write_run_files
 from digits.training import fit, parameters, quiet, refuse_bad_checkpoint, score_checkpoint
