@@ -100,7 +100,8 @@ def test_backbones_and_models(config: Any, option: str, model: str) -> None:
 @pytest.mark.parametrize("option", options("data"))
 @pytest.mark.parametrize("name", ["train", "predict"])
 def test_data(config: Any, coco_root: Path, name: str, option: str) -> None:
-    root = [] if option == "synthetic" else [f"data.root={coco_root}"]
+    roots = {"synthetic": [], "mixed": [f"data.real.root={coco_root}"]}
+    root = roots.get(option, [f"data.root={coco_root}"])
     open_split = instantiate(config(f"data={option}", *root, name=name).data)
     if option == "svhn":  # the course's layout is not SVHN's own
         with pytest.raises(DigitsError, match="digitStruct.mat"):

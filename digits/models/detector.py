@@ -6,20 +6,17 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import MultiScaleRoIAlign
 
 from digits.errors import DigitsError
-from digits.models.backbones import Parts
+from digits.models.anchors import SHARES, LevelRPNHead, digit_anchors, torchvision_anchors
+from digits.models.parts import Parts
 from digits.models.weights import load_detector_state
 from digits.structures import NUM_CLASSES
 
@@ -58,30 +55,6 @@ class PhotoTransform(GeneralizedRCNNTransform):
         return batch.contiguous(memory_format=torch.channels_last)
 
 
-class SkippingAnchors(AnchorGenerator):
-    """Anchors on all but the finest `skip` maps."""
-
-    skip = 0
-
-    def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
-        anchors: list[Tensor] = super().forward(image_list, feature_maps[self.skip :])
-        return anchors
-
-
-class SkippingRPNHead(RPNHead):
-    """Proposals from all but the finest `skip` maps.
-
-    The outputs are float32 under autocast: bfloat16 holds a coordinate to 8 bits, so a box at
-    x = 300 would move by a pixel or two.
-    """
-
-    skip = 0
-
-    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        logits, deltas = super().forward(x[self.skip :])
-        return [v.float() for v in logits], [v.float() for v in deltas]
-
-
 class FloatPredictor(FastRCNNPredictor):
     """Class and box predictor with float32 outputs, for the same reason.
 
@@ -113,11 +86,9 @@ def build_detector(
     backbone: Parts,
     *,
     min_size: int | Sequence[int] = 800,
-    max_size: int = 1333,
-    size_divisible: int = 32,
-    anchor_heights: tuple[float, float] | None = None,
-    anchors_per_level: int = 1,
-    rpn_skip_levels: int = 0,
+    max_size: int | None = 1333,
+    anchor_heights: tuple[float, float] | str | None = None,
+    anchors: int = 6,
     aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
     roi_side: int = 7,
     roi_sampling: int = 2,
@@ -133,13 +104,11 @@ def build_detector(
         backbone: from `digits.models.backbones`.
         min_size: short side of the resized photo, pixels; of several, training draws one and
             evaluation takes the last.
-        max_size: bound on the long side, pixels.
-        size_divisible: batches are padded to multiples of it; the coarsest stride at least.
-        anchor_heights: smallest and largest anchor height in pixels of the *resized* photo,
-            spread geometrically over the levels, fine to coarse; `None` gives torchvision's
-            anchors (sides 32, 64, ... per level).
-        anchors_per_level: anchor heights per level.
-        rpn_skip_levels: finest pyramid levels without anchors; boxes are still pooled from them.
+        max_size: bound on the long side, pixels; `None` is 2.75 times the short side.
+        anchor_heights: smallest and largest anchor height in pixels of the *resized* photo, put
+            on the maps that suit them (`digit_anchors`); `auto` is what SVHN's digits are,
+            0.19 to 1.03 of `min_size`; `None` gives torchvision's anchors.
+        anchors: heights in all, at least, spread geometrically between the two.
         aspect_ratios: height / width.
         roi_side: side of the pooled RoI features, cells.
         roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
@@ -150,23 +119,21 @@ def build_detector(
     Raises:
         DigitsError: arguments that torchvision does not know, or that cannot work.
     """
-    if not 0 <= rpn_skip_levels < backbone.levels:
-        raise DigitsError(
-            f"model.rpn_skip_levels={rpn_skip_levels}: expected 0 to {backbone.levels - 1}, since "
-            f"the backbone has {backbone.levels} pyramid levels."
-        )
-    levels = range(rpn_skip_levels, backbone.levels)
-    sizes: tuple[tuple[float, ...], ...] = tuple((32 * 2**level,) for level in levels)
-    if anchor_heights is not None:
-        sizes = _anchor_sizes(anchor_heights, len(levels), anchors_per_level)
-    anchors = SkippingAnchors(sizes, (tuple(aspect_ratios),) * len(sizes))
-    anchors.skip = rpn_skip_levels
+    sides = list(min_size) if isinstance(min_size, Sequence) else [min_size]
+    if max_size is None:
+        max_size = round(2.75 * max(sides))
+    if anchor_heights is None:
+        levels = range(len(backbone.strides))
+        squares = backbone.anchor_sides or tuple((32.0 * 2**level,) for level in levels)
+        generator = torchvision_anchors(squares, aspect_ratios)
+    else:
+        heights = _heights(anchor_heights, sides[-1])
+        generator = digit_anchors(heights, anchors, aspect_ratios, backbone.strides, sides[-1])
     channels = cast(int, backbone.features.out_channels)
-    # The pooled extra level of a ResNet pyramid proposes regions but is not pooled from.
-    names = [str(level) for level in range(min(backbone.levels, 4))]
-    per_location = anchors.num_anchors_per_location()[0]
-    rpn_head = SkippingRPNHead(channels, per_location, conv_depth=backbone.rpn_convs)
-    rpn_head.skip = rpn_skip_levels
+    pooled = backbone.strides[:-1] if backbone.extra_map else backbone.strides
+    per_location = generator.num_anchors_per_location()[0]
+    rpn_head = LevelRPNHead(channels, per_location, conv_depth=backbone.rpn_convs)
+    rpn_head.levels = generator.levels
     head = backbone.box_head(channels, roi_side)
     representation = [m for m in head.modules() if isinstance(m, nn.Linear)][-1].out_features
     # torchvision swallows names that it does not know.
@@ -179,10 +146,10 @@ def build_detector(
     try:
         model = FasterRCNN(
             backbone.features,
-            rpn_anchor_generator=anchors,
+            rpn_anchor_generator=generator,
             rpn_head=rpn_head,
             box_roi_pool=MultiScaleRoIAlign(
-                names, output_size=roi_side, sampling_ratio=roi_sampling
+                [str(level) for level in range(len(pooled))], roi_side, roi_sampling
             ),
             box_head=head,
             box_predictor=FloatPredictor(representation, shared_box),
@@ -191,9 +158,8 @@ def build_detector(
     except TypeError as error:
         raise DigitsError(f"model: {error}.") from error
     backbone.features.register_forward_hook(_float_features)
-    sides = list(min_size) if isinstance(min_size, Sequence) else [min_size]
     model.transform = PhotoTransform(
-        sides, max_size, model.transform.image_mean, model.transform.image_std, size_divisible
+        sides, max_size, model.transform.image_mean, model.transform.image_std, max(pooled)
     )
     # A fifth less time per training step on a CPU; what tensor cores want on a GPU.
     model.backbone.to(memory_format=torch.channels_last)
@@ -204,16 +170,11 @@ def build_detector(
     return model
 
 
-def _anchor_sizes(
-    heights: tuple[float, float], levels: int, per_level: int
-) -> tuple[tuple[float, ...], ...]:
-    smallest, largest = heights
-    if not 0 < smallest < largest or per_level < 1:
+def _heights(asked: tuple[float, float] | str, min_size: int) -> tuple[float, float]:
+    if asked == "auto":
+        return SHARES[0] * min_size, SHARES[1] * min_size
+    if isinstance(asked, str) or len(asked) != 2:
         raise DigitsError(
-            f"model.anchor_heights={list(heights)}, anchors_per_level={per_level}: expected "
-            "[smallest, largest] in pixels, 0 < smallest < largest, and at least one per level."
+            f"model.anchor_heights={asked}: expected auto, null, or [smallest, largest] in pixels."
         )
-    spread = np.geomspace(smallest, largest, levels * per_level)
-    # torchvision's size is sqrt(area); a digit is about twice as high as wide (DATA: 2.07).
-    sides = [float(height / np.sqrt(2)) for height in spread]
-    return tuple(tuple(sides[i : i + per_level]) for i in range(0, len(sides), per_level))
+    return asked

@@ -14,24 +14,37 @@ from digits.errors import DigitsError
 State = dict[str, Tensor]
 
 
-def load_backbone_weights(body: nn.Module, weights: WeightsEnum) -> None:
-    """Load torchvision's ImageNet weights into a feature extractor."""
-    body.load_state_dict(_download(weights))
+def pretrained(
+    weights: str,
+    body: nn.Module,
+    imagenet: WeightsEnum | None = None,
+    coco: WeightsEnum | None = None,
+) -> State | None:
+    """Load ImageNet weights into a feature extractor, or fetch a whole detector's.
 
+    Args:
+        weights: `coco`, `imagenet`, `none`, or a file with a detector's state.
+        body: the feature extractor.
+        imagenet: torchvision's weights of the body, where there are any.
+        coco: torchvision's weights of the detector, where there are any.
 
-def load_coco_weights(weights: str, coco: WeightsEnum | None) -> State | None:
-    """The state of a whole detector for `coco` or a file; `None` for `imagenet` and `none`.
+    Returns:
+        The state of a whole detector for `coco` or a file, else None.
 
     Raises:
         DigitsError: no such weights, a failed download, or a file that is not a state dict.
     """
+    if weights == "none":
+        return None
+    if weights == "imagenet" and imagenet is not None:
+        body.load_state_dict(_download(imagenet), strict=False)  # group norm has no statistics
+        return None
     if weights == "coco" and coco is not None:
         return _download(coco)
-    if weights == "none" or (weights == "imagenet" and coco is not None):
-        return None
     path = Path(weights)
     if not path.is_file():
-        names = "coco, imagenet, none" if coco is not None else "none"
+        known = {"coco": coco, "imagenet": imagenet, "none": True}
+        names = ", ".join(name for name, there in known.items() if there)
         raise DigitsError(
             f"backbone.weights={weights}: expected one of {names}, or an existing file."
         )

@@ -1,36 +1,14 @@
-"""Feature extractors, each with the heads that belong to it; torch only, no Lightning.
-
-A backbone is called by `digits.models.detector.build_detector`, which adds anchors, RoI pooling
-and the class predictor, so that levels and anchors agree by construction.
-"""
+"""The CPU default: a small network for small photos; torch only, no Lightning."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
-from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
-from torchvision.models.resnet import BasicBlock, resnet50
+from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
-from digits.models.weights import load_backbone_weights, load_coco_weights
-
-
-class Parts(NamedTuple):
-    """What a backbone contributes to a detector."""
-
-    features: nn.Module
-    """Photos `(B, 3, H, W)` to an OrderedDict of maps `(B, out_channels, h, w)`, finest first;
-    has `out_channels`."""
-    levels: int
-    """Number of maps, the pooled extra one included."""
-    rpn_convs: int
-    """3 x 3 convolutions in the region proposal head."""
-    box_head: Callable[[int, int], nn.Module]
-    """Makes the RoI head from (channels, RoI side in cells)."""
-    state: dict[str, Tensor] | None = None
-    """Weights of a whole trained detector, to be loaded after assembly."""
+from digits.models.parts import Parts
+from digits.models.weights import pretrained
 
 
 class SmallFPN(nn.Module):
@@ -93,32 +71,5 @@ def small_fpn(
             layers += [nn.BatchNorm1d(box_head_width), nn.ReLU(inplace=True)]
         return nn.Sequential(*layers)
 
-    state = load_coco_weights(weights, None)
-    return Parts(features, len(blocks), 1, box_head, state)
-
-
-def resnet50_fpn_v2(weights: str = "coco", trainable_layers: int = 3) -> Parts:
-    """ResNet-50 FPN with the improved recipe's heads (Li et al. 2021, arXiv 2111.11429).
-
-    The same modules as torchvision's `fasterrcnn_resnet50_fpn_v2`, live batch normalisation
-    included.
-
-    Args:
-        weights: `coco` (the whole detector), `imagenet` (the ResNet), `none`, or a file.
-        trainable_layers: stages that train, from the last, 0..5; without weights all do.
-    """
-    from torchvision.models import ResNet50_Weights
-    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
-
-    body = resnet50()
-    if weights == "imagenet":
-        load_backbone_weights(body, ResNet50_Weights.IMAGENET1K_V2)
-    state = load_coco_weights(weights, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1)
-    trainable = 5 if weights == "none" else trainable_layers
-    features = _resnet_fpn_extractor(body, trainable, norm_layer=nn.BatchNorm2d)
-
-    def box_head(channels: int, side: int) -> nn.Module:
-        convs = [256, 256, 256, 256]
-        return FastRCNNConvFCHead((channels, side, side), convs, [1024], nn.BatchNorm2d)
-
-    return Parts(features, 5, 2, box_head, state)
+    strides = tuple(4 * 2**level for level in range(len(blocks)))
+    return Parts(features, strides, box_head=box_head, state=pretrained(weights, features))
