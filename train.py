@@ -12,20 +12,21 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
-from digits.console import banner, console, one_line_errors, result_table
+from digits.console import banner, one_line_errors, result_table
 from digits.data.datamodule import DigitsDataModule
+from digits.hydra_jobs import command, job_of_sweep
 from digits.module import DigitDetector
 from digits.run import versions, write_run_files
-from digits.training import quiet, refuse_bad_checkpoint, score_checkpoint
+from digits.training import fit, parameters, quiet, refuse_bad_checkpoint, score_checkpoint
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 @one_line_errors
+@job_of_sweep
 def main(cfg: DictConfig) -> float | None:
     """Compose, fit, score the best checkpoint on valid; returns its mAP, for sweepers."""
     quiet()
     config = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(config, dict)
     run_dir = Path(cfg.run_dir)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     refuse_bad_checkpoint(cfg.ckpt_path)
@@ -49,29 +50,27 @@ def main(cfg: DictConfig) -> float | None:
         logger=[x for x in instantiate(cfg.logger).values() if x],
     )
     if trainer.is_global_zero:
-        write_run_files(run_dir, config)
+        write_run_files(run_dir, config, command())
         name = cfg.backbone._target_.rpartition(".")[2]
-        size = sum(p.numel() for p in module.parameters()) / 1e6
         epochs, time = cfg.trainer.max_epochs, cfg.trainer.max_time or "unlimited"
         banner(
             "digits: training",
             {
-                "detector": f"{name}, {size:.1f} M parameters",
+                "detector": f"{name}, {parameters(module) / 1e6:.1f} M parameters",
                 "photos": f"{len(data.train)} train, {len(data.valid)} valid",
                 "budget": f"{epochs} epochs, time {time}",
                 "outputs": run_dir,
             },
         )
-    trainer.fit(module, data, ckpt_path=cfg.ckpt_path, weights_only=True)
+    spent = fit(trainer, module, data, cfg.ckpt_path)
 
     best = run_dir / "best.ckpt"
     if not trainer.is_global_zero or not best.is_file():
         return None
     figures, paths = score_checkpoint(
-        best, data.valid, cfg.map_backend, cfg.batch_size, cfg.num_workers
+        best, spent, data.valid, cfg.map_backend, cfg.batch_size, cfg.num_workers
     )
-    result_table("best.ckpt on valid", figures, paths)
-    console.print(f"Next: python predict.py ckpt={best}", markup=False)
+    result_table("best.ckpt on valid", figures, paths, then=f"python predict.py ckpt={best}")
     return figures["map"]
 
 

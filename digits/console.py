@@ -26,8 +26,10 @@ def banner(title: str, facts: Mapping[str, object]) -> None:
         console.print(f"  {name:<14} {value}", markup=False)
 
 
-def result_table(title: str, figures: Mapping[str, float], paths: Mapping[str, Path]) -> None:
-    """The last thing a command prints: its figures, and where its outputs are."""
+def result_table(
+    title: str, figures: Mapping[str, float], paths: Mapping[str, Path], then: str | None = None
+) -> None:
+    """The last thing a command prints: its figures, where its outputs are, what to type next."""
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -36,6 +38,8 @@ def result_table(title: str, figures: Mapping[str, float], paths: Mapping[str, P
     console.print(table)
     for name, path in paths.items():
         console.print(f"  {name:<14} {path}", markup=False)
+    if then:
+        console.print(f"Next: {then}", markup=False)
 
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
@@ -46,29 +50,38 @@ def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(main)
     def wrapped(*args: Any, **kwargs: Any) -> Result:
-        try:
-            return main(*args, **kwargs)
-        except Exception as error:
-            cause = _find(error)
-            if cause is None and not isinstance(error, InstantiationException):
-                raise
-            message = _message(cause or error)
-            _errors.print(f"[bold red]Error:[/bold red] {message}", markup=True)
-            sys.exit(1)
+        # By name, for launchers send `wrapped` to other processes and a Console cannot be sent.
+        return _run(main, *args, **kwargs)
 
     return wrapped
+
+
+def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    try:
+        return main(*args, **kwargs)
+    except Exception as error:
+        line = error_line(error)
+        if line is None:
+            raise
+        line = line.replace("[", "\\[")
+        _errors.print(f"[bold red]Error:[/bold red] {line}", markup=True)
+        sys.exit(1)
+
+
+def error_line(error: Exception) -> str | None:
+    """What `one_line_errors` says of an error; None: it is a fault of the program."""
+    cause = _find(error)
+    if cause is None and not isinstance(error, InstantiationException):
+        return None
+    text = str(cause or error)
+    if cause is None:
+        text = " ".join(text.split())  # what was called, what it said, which key: three lines
+    if "Original Traceback" in text:  # raised in a loading process, which wraps the text
+        text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
+    return text
 
 
 def _find(error: BaseException | None) -> DigitsError | None:
     while error is not None and not isinstance(error, DigitsError):
         error = error.__cause__ or error.__context__
     return error
-
-
-def _message(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, InstantiationException):
-        text = " ".join(text.split())  # what was called, what it said, which key: three lines
-    if "Original Traceback" in text:  # raised in a loading process, which wraps the text
-        text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
-    return text.replace("[", "\\[")

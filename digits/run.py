@@ -3,9 +3,7 @@
 import importlib.metadata
 import json
 import platform
-import shlex
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,17 +34,17 @@ def git_commit() -> str:
     return described.stdout.strip()
 
 
-def write_run_files(folder: Path, config: dict[str, Any]) -> None:
+def write_run_files(folder: Path, config: dict[str, Any], command: str) -> None:
     """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
     with atomic_write(folder / "config.yaml") as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    write_json(folder / "run.json", facts())
+    write_json(folder / "run.json", facts(command))
 
 
-def facts() -> dict[str, Any]:
+def facts(command: str) -> dict[str, Any]:
     """What runs: command, time, commit, versions, machine."""
     return {
-        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": git_commit(),
         "versions": versions(),

@@ -8,6 +8,7 @@ highest first. `image_id` is an int. Other forms (COCO's xywh, HDF5) exist only 
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,8 @@ def check_detections(detections: dict[str, Tensor], where: str) -> None:
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """A text file that appears under its name only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
+    # Named at random: the jobs of a sweep may write one file at the same time.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             yield file

@@ -1,12 +1,15 @@
 """What surrounds a fit: checks before it, the final scores after it."""
 
 import logging
+import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import numpy as np
 from PIL import Image
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from digits import checkpoint
@@ -46,11 +49,45 @@ def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
         )
 
 
+def fit(
+    trainer: L.Trainer,
+    module: L.LightningModule,
+    data: L.LightningDataModule,
+    ckpt_path: str | None,
+) -> dict[str, float]:
+    """Train; returns what that took: epochs begun, minutes, and parameters of the model."""
+    start = time.monotonic()
+    trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=True)
+    return {
+        "epochs": trainer.current_epoch,
+        "minutes": (time.monotonic() - start) / 60,
+        "parameters": parameters(module),
+    }
+
+
+def parameters(module: nn.Module) -> int:
+    """How many numbers a network holds."""
+    return sum(p.numel() for p in module.parameters())
+
+
 def score_checkpoint(
-    path: Path, valid: Any, map_backend: str, batch_size: int, num_workers: int | None
+    path: Path,
+    spent: dict[str, float],
+    valid: Any,
+    map_backend: str,
+    batch_size: int,
+    num_workers: int | None,
 ) -> tuple[dict[str, float], dict[str, Path]]:
     """Fit the reader of a finished checkpoint to valid and score both there, by cross-fitting
     whatever was fitted; store reader and scores in the checkpoint, and the scores beside it.
+
+    Args:
+        path: of the checkpoint.
+        spent: what the training took, from `fit`; stored with the scores.
+        valid: the data set.
+        map_backend: of `digits.evaluation.Evaluation`.
+        batch_size: photos at once.
+        num_workers: loading processes.
 
     Returns:
         The figures by name, and the paths of the outputs by name.
@@ -68,7 +105,7 @@ def score_checkpoint(
         f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as found'}"
     )
     folder = path.parent
-    metrics = report.summary(figures)
+    metrics = report.summary(figures) | spent
     write_json(folder / "metrics.json", metrics)
     checkpoint.finish(path, metrics, reader.fitted, refine)
     pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")

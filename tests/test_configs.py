@@ -9,6 +9,7 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
@@ -21,6 +22,7 @@ from digits.structures import check_detections
 CONF = Path(__file__).parents[1] / "conf"
 # From the folder, so that a new file is tested without a change here.
 OPTIONS = {g.name: sorted(f.stem for f in g.glob("*.yaml")) for g in CONF.iterdir() if g.is_dir()}
+LAUNCHERS = sorted(f.stem for f in (CONF / "hydra" / "launcher").glob("*.yaml"))
 
 
 def options(group: str) -> list[str]:
@@ -46,7 +48,7 @@ def config(tmp_path: Path) -> Any:
 
 def test_every_group_is_tested_here() -> None:
     assert set(OPTIONS) == {
-        "augmentation", "backbone", "callbacks", "data", "experiment", "logger", "model",
+        "augmentation", "backbone", "callbacks", "data", "experiment", "hydra", "logger", "model",
         "optimizer", "reading", "scheduler", "trainer",
     }  # fmt: skip
 
@@ -162,6 +164,13 @@ def test_experiments_are_short_and_compose(config: Any, option: str) -> None:
     assert sum(bool(line.strip()) and not line.startswith("#") for line in lines) <= 15
     for group in ("optimizer", "scheduler", "augmentation", "reading", "callbacks", "logger"):
         instantiate(cfg[group])
+
+
+@pytest.mark.parametrize("option", LAUNCHERS)
+def test_launchers(tmp_path: Path, option: str) -> None:
+    overrides = [f"output_dir={tmp_path}", f"hydra/launcher={option}"]
+    settings = compose("train", overrides, return_hydra_config=True).hydra.launcher
+    assert isinstance(instantiate(settings), Launcher)
 
 
 def test_the_reports_recipe_to_the_letter(config: Any) -> None:

@@ -9,6 +9,8 @@ import digits.threads  # noqa: F401  # before torch
 
 import argparse
 import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     _check(chosen)
 
-    start = facts() | _machine()
+    start = facts(shlex.join([Path(sys.executable).name, *sys.argv])) | _machine()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for figure in _figures(chosen, Path(folder)):
