@@ -14,8 +14,10 @@ LAYERS = (
     {"plots"},
     {"reading"},
     {"evaluation", "checkpoint", "submission", "scoring"},
-    {"module", "prediction", "report"},
-    {"callbacks", "training", "calibrate"},
+    {"module", "prediction", "report", "fusion"},
+    {"callbacks", "training", "calibrate", "members", "single"},
+    {"detect", "ensemble"},
+    {"fusing"},
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 MODULES = sorted((ROOT / "digits").rglob("*.py"))
@@ -65,6 +67,7 @@ def test_dependencies_point_one_way(path: Path) -> None:
             "models",
             "metrics",
             "reading",
+            "fusion",
         }
         assert same_package or RANK[part(other)] < RANK[part(own)], f"{own} imports {other}"
 
