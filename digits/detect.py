@@ -41,6 +41,8 @@ def detect_members(
         spare: where detections are kept if the checkpoint's folder cannot be written.
         run: `device`, `batch_size` and `num_workers` of `digits.prediction.predict`.
     """
+    for path in paths:
+        checkpoint.load(path)  # a bad one is refused before an hour is spent on the others
     photos = fingerprint(data)
     members = []
     for path, name in zip(paths, short_names(paths), strict=True):

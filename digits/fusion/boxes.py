@@ -9,10 +9,9 @@ from digits.reading.geometry import overlaps
 from digits.structures import NUM_CLASSES
 
 METHODS = ("wbf", "nmw", "soft_nms", "nms")
-_SAME_PLACE = (
-    0.5  # intersection over union above which a member's box says something of a fused one
-)
-_LEAST = 1e-4  # scores that soft_nms lowers further are dropped
+_SAME_PLACE = 0.5  # intersection over union above which a member's box speaks of a fused one
+_LEAST = 1e-6  # score that stands for 0
+_SOFT, _HARD = 1, 3  # names of the library's methods
 
 Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,), labels (N,)
 
@@ -28,7 +27,8 @@ def sane(member: Boxes, size: np.ndarray) -> Boxes:
         raise DigitsError("Expected scores in [0, 1] and labels in 1..10 in detections to fuse.")
     boxes = (boxes.astype(np.float64) / size).clip(0, 1)
     kept = ((boxes[:, 2:] - boxes[:, :2]) > 1e-6).all(axis=1)
-    return boxes[kept], scores[kept].astype(np.float64), labels[kept]
+    # The library divides by sums of scores.
+    return boxes[kept], np.maximum(scores[kept].astype(np.float64), _LEAST), labels[kept]
 
 
 def surer(member: Boxes, floor: float) -> Boxes:
@@ -51,23 +51,24 @@ def run(method: str, members: list[Boxes], weights: np.ndarray, iou: float) -> A
         return ensemble_boxes.non_maximum_weighted(boxes, scores, labels, weights, iou)
     # Relative to the largest: divided by their sum, as the library does, scores would shrink.
     scores = [s * w / weights.max() for s, w in zip(scores, weights, strict=True)]
-    if method == "nms":
-        return ensemble_boxes.nms(boxes, scores, labels, iou)
-    return _soft_nms(np.concatenate(boxes), np.concatenate(scores), np.concatenate(labels), iou)
+    columns = np.concatenate(boxes), np.concatenate(scores), np.concatenate(labels)
+    return _suppress(*columns, iou, _SOFT if method == "soft_nms" else _HARD)
 
 
-def _soft_nms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou: float) -> Boxes:
-    """Soft-NMS (Bodla et al. 2017, arXiv 1704.04503), linear, by the library's inner function:
-    its outer one (1.0.9) returns the scores as they were before."""
+def _suppress(
+    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou: float, how: int
+) -> Boxes:
+    """NMS and linear Soft-NMS (Bodla et al. 2017, arXiv 1704.04503) by the library's inner
+    function: its outer ones (1.0.9) return scores as they were before, and compile for seconds."""
     from ensemble_boxes.ensemble_boxes_nms import cpu_soft_nms_float
 
     kept, lowered = [], []
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         mine = scores[own]  # a copy, which it lowers and reorders
-        stay = cpu_soft_nms_float(boxes[own], mine, iou, 1.0, _LEAST, 1)
+        stay = cpu_soft_nms_float(boxes[own], mine, iou, 1.0, 0.0, how)
         kept.append(own[stay])
-        lowered.append(mine[mine > _LEAST])
+        lowered.append(mine[mine > 0])
     chosen = np.concatenate(kept)
     return boxes[chosen], np.concatenate(lowered), labels[chosen]
 

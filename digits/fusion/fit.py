@@ -114,7 +114,7 @@ def _cross_fit_fusion(
     targets, everything = tuner.targets, range(len(tuner.targets))
     fold_of = folds_of(len(targets), FOLDS)
     found: dict[int, tuple[dict[str, Any], Reading]] = {}
-    for fold in track(range(FOLDS), "tuning  ", console=console, transient=True):
+    for fold in track(range(FOLDS), "tuning  ", console=console):
         outside = [i for i in everything if fold_of[i] != fold]
         inside = [i for i in everything if fold_of[i] == fold]
         fusion = tuner.tune(start, outside) if auto else start
