@@ -23,7 +23,8 @@ def sane(member: Boxes, size: np.ndarray) -> Boxes:
         DigitsError: scores or labels that no detector gives.
     """
     boxes, scores, labels = member
-    if not (((scores >= 0) & (scores <= 1)).all() and np.isin(labels, range(1, NUM_CLASSES)).all()):
+    good = (scores >= 0) & (scores <= 1) & (labels >= 1) & (labels < NUM_CLASSES)
+    if not good.all():
         raise DigitsError("Expected scores in [0, 1] and labels in 1..10 in detections to fuse.")
     boxes = (boxes.astype(np.float64) / size).clip(0, 1)
     kept = ((boxes[:, 2:] - boxes[:, :2]) > 1e-6).all(axis=1)

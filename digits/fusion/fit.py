@@ -82,7 +82,7 @@ def fit_recipe(
         readings = cross_fit(reader, found, targets, FOLDS)
         table.append({"name": name} | figures_of(found, readings, targets, tuner.backend))
     if start is not None:
-        held_out, readings = _cross_fit_fusion(tuner, start, auto, reader)
+        held_out, readings = cross_fit_fusion(tuner, start, auto, reader)
         table.append({"name": FUSION} | figures_of(held_out, readings, targets, tuner.backend))
         start = tuner.tune(start, everything) if auto else start
         records[FUSION] = tuner.fused(start, everything)
@@ -107,14 +107,15 @@ def fit_recipe(
     )
 
 
-def _cross_fit_fusion(
+def cross_fit_fusion(
     tuner: Tuner, start: Fusion, auto: bool, reader: Reader
 ) -> tuple[list[dict[str, Any]], list[Reading]]:
     """Fused records and readings of all photos, each by what was fitted to the other folds."""
     targets, everything = tuner.targets, range(len(tuner.targets))
     fold_of = folds_of(len(targets), FOLDS)
     found: dict[int, tuple[dict[str, Any], Reading]] = {}
-    for fold in track(range(FOLDS), "tuning  ", console=console):
+    quietly = console.is_jupyter  # a notebook keeps every state of a bar
+    for fold in track(range(FOLDS), "tuning  ", console=console, disable=quietly):
         outside = [i for i in everything if fold_of[i] != fold]
         inside = [i for i in everything if fold_of[i] == fold]
         fusion = tuner.tune(start, outside) if auto else start
