@@ -40,7 +40,7 @@ class Fusion:
     weights: tuple[float, ...]
     method: str = "wbf"
     iou: float = 0.6
-    score_floor: float = 0.03
+    score_floor: float = 0.05
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -11,7 +11,7 @@ from digits.fusion.base import Fusion
 from digits.fusion.fuser import Fuser
 
 _IOUS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
-_FLOORS = (0.01, 0.03, 0.1)
+_FLOORS = (0.02, 0.05, 0.1)
 _WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _POWERS = (1, 2, 4)  # weights by a member's mAP to this power, to start from
 _GAIN = 2e-4  # mAP that a step must bring: less is noise
