@@ -1,4 +1,7 @@
-"""Read numbers: python predict.py ckpt=PATH [data=coco data.root=DIR split=test | photos=DIR]."""
+"""Read numbers: python predict.py ckpt=PATH [data=coco data.root=DIR split=test | photos=DIR].
+
+Several members are fused: ckpt=[A,B], ckpt=FOLDER, or detections=[A,B] without any model.
+"""
 
 import digits.threads  # noqa: F401  # before torch
 
@@ -10,69 +13,53 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from digits import checkpoint
-from digits.console import banner, one_line_errors, result_table
+from digits.console import one_line_errors
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
-from digits.prediction import choose_device, predict
-from digits.reading.refine import refine
-from digits.report import Report, with_progress
-from digits.run import write_json
-from digits.submission import SubmissionWriter
+from digits.fusing import fuse_checkpoints, fuse_files
+from digits.members import find
+from digits.prediction import choose_device
+from digits.single import submit_one
 from digits.training import quiet
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 @one_line_errors
 def main(cfg: DictConfig) -> float | None:
-    """Checkpoint to detections, to numbers, to a submission; returns mAP where there are labels."""
+    """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()
-    if cfg.ckpt is None:
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    reading, fusion, scales = config["reading"], config["fusion"], config["tta"]["scales"]
+    folder, fit = Path(cfg.output_dir), fusion.pop("fit")
+    common = {
+        "refined": reading.pop("refine"),
+        "min_confidence": reading.pop("min_confidence"),
+        "map_backend": cfg.map_backend,
+    }
+    ckpt = find(config["ckpt"], "best.ckpt", "ckpt")
+    files = find(config["detections"], "detections.json", "detections")
+    if ckpt and files:
+        raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
+    if not ckpt and not files:
         raise DigitsError("ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.")
-    inference, reading = (
-        OmegaConf.to_container(cfg[k], resolve=True) for k in ("inference", "reading")
-    )
-    min_confidence, refined = reading.pop("min_confidence"), reading.pop("refine")
-    loaded = checkpoint.load(Path(cfg.ckpt))
-    model = checkpoint.rebuild(loaded, inference)
-    reader = checkpoint.rebuild_reader(loaded, reading)
-    refined = checkpoint.refines(loaded, refined)
-    data = PhotoFolder(cfg.photos) if cfg.photos else instantiate(cfg.data)(cfg.split)
-    device, folder = choose_device(cfg.device), Path(cfg.output_dir)
-    source = cfg.photos or cfg.split
-    banner(
-        "digits: reading",
-        {
-            "checkpoint": cfg.ckpt,
-            "photos": f"{len(data)} ({source})",
-            "device": device,
-            "reading": reader.description,
-            "outputs": folder,
-        },
-    )
+    fused = {"fusion": fusion, "fit": fit, **common}
+    if files:
+        return fuse_files(files, cfg.labels, folder, reader=instantiate(reading), **fused)
 
-    report = Report(reader, data.labelled, cfg.map_backend)
-    header = checkpoint.header(loaded, Path(cfg.ckpt), inference) | {"split": source}
-    found = predict(model, data, device, cfg.batch_size, cfg.num_workers)
-    with SubmissionWriter(folder, header, min_confidence) as submission:
-        for record, target, photo in with_progress(found, len(data), "reading"):
-            reading = report.add(record, target, photo)
-            boxes = refine(record, reading.indices) if refined else None
-            submission.add(record, reading, boxes)
-    figures = report.figures() | {"accepted": submission.accepted}
-    write_json(folder / "metrics.json", report.summary(figures))
-    names = (
-        "submission.zip",
-        "pred.json",
-        "pred.csv",
-        "numbers.csv",
-        "detections.json",
-        "metrics.json",
+    device = choose_device(cfg.device)
+    run = {"device": device, "batch_size": cfg.batch_size, "num_workers": cfg.num_workers}
+    open_split = instantiate(cfg.data)
+    data, source = (
+        (PhotoFolder(cfg.photos), cfg.photos) if cfg.photos else (open_split(cfg.split), cfg.split)
     )
-    paths = {name: folder / name for name in names}
-    paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")
-    result_table(f"{len(data)} photos ({source})", figures, paths)
-    return figures.get("map")
+    detector = {"inference": config["inference"], "run": run}
+    if len(ckpt) * len(scales) == 1 and not fit:
+        return submit_one(ckpt[0], data, source, folder, reading=reading, **detector, **common)
+    reader = instantiate(reading)
+    return fuse_checkpoints(
+        ckpt, scales, data, source, open_split, folder, reader=reader, **detector, **fused
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -22,6 +22,7 @@ from digits.structures import target_number
 _PICTURES = 36
 
 Prediction = tuple[dict[str, Any], dict[str, Any], Tensor]
+Item = TypeVar("Item")
 
 
 class Report:
@@ -132,9 +133,7 @@ class Report:
         return reading_item(photo, record, reading.indices, reading.number, truth)
 
 
-def with_progress(
-    predictions: Iterable[Prediction], total: int, title: str
-) -> Iterator[Prediction]:
+def with_progress(predictions: Iterable[Item], total: int, title: str) -> Iterator[Item]:
     """Show a bar with photos done, photos per second and the time left."""
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from torch import Tensor
-
 from digits.errors import DigitsError
 from digits.reading import Reading
 from digits.structures import (
@@ -72,13 +70,19 @@ class SubmissionWriter:
         self._numbers.writerow(_COLUMNS)
         return self
 
-    def add(self, record: dict[str, Any], reading: Reading, boxes: Tensor | None = None) -> None:
+    def add(
+        self,
+        record: dict[str, Any],
+        reading: Reading,
+        submitted: dict[str, Any] | None = None,
+    ) -> None:
         """Add a photo.
 
         Args:
             record: its detections.
-            reading: the number read.
-            boxes: refined ones for pred.json, `(N, 4)` xyxy, where they are not the record's.
+            reading: the number read in them.
+            submitted: detections for pred.json, where they are not the record's: refined boxes,
+                or those of another source.
 
         Raises:
             DigitsError: detections that break the contract.
@@ -87,8 +91,9 @@ class SubmissionWriter:
         photo = detections_to_json(record)
         self._detections.write(("" if self._first_photo else ",") + "\n" + json.dumps(photo))
         self._first_photo = False
-        written = to_coco_boxes(record["boxes"] if boxes is None else boxes)
-        for box, value, label in zip(written, photo["scores"], photo["labels"], strict=True):
+        found = photo if submitted is None else detections_to_json(submitted)
+        written = to_coco_boxes((submitted or record)["boxes"])
+        for box, value, label in zip(written, found["scores"], found["labels"], strict=True):
             row = {"image_id": photo["image_id"], "bbox": box, "score": value, "category_id": label}
             self._boxes.write(("" if self._first_box else ",") + "\n" + json.dumps(row))
             self._first_box = False

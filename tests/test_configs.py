@@ -16,7 +16,9 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from digits.data.synthetic import SyntheticDigits
+from digits.detect import scaled
 from digits.errors import DigitsError
+from digits.fusion.fit import starting
 from digits.structures import check_detections
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -48,8 +50,8 @@ def config(tmp_path: Path) -> Any:
 
 def test_every_group_is_tested_here() -> None:
     assert set(OPTIONS) == {
-        "augmentation", "backbone", "callbacks", "data", "experiment", "hydra", "logger", "model",
-        "optimizer", "reading", "scheduler", "trainer",
+        "augmentation", "backbone", "callbacks", "data", "experiment", "fusion", "hydra", "logger",
+        "model", "optimizer", "reading", "scheduler", "trainer", "tta",
     }  # fmt: skip
 
 
@@ -129,6 +131,28 @@ def test_readers(config: Any, option: str) -> None:
         "labels": torch.zeros(0, dtype=torch.int64),
     }
     assert reader(empty) == "-1"
+
+
+@pytest.mark.parametrize("option", options("fusion"))
+def test_fusions(config: Any, option: str) -> None:
+    settings = OmegaConf.to_container(config(f"fusion={option}", name="predict").fusion)
+    assert isinstance(settings, dict) and settings.pop("fit") is None
+    fusion, auto = starting(3, **settings)
+    assert (fusion is None) == (option == "none") and auto == (option != "none")
+    assert fusion is None or fusion.method == option
+    given = config(
+        f"fusion={option}", "++fusion.weights=[1.5,1.5,1]", name="predict"
+    ).fusion.weights
+    assert option == "none" or starting(3, option, list(given))[0].weights == (1.5, 1.5, 1)
+
+
+@pytest.mark.parametrize("option", options("tta"))
+def test_scales(config: Any, option: str) -> None:
+    cfg = config(f"tta={option}", name="predict")
+    assert (list(cfg.tta.scales) == [1.0]) == (option == "none") and 1.0 in cfg.tta.scales
+    model = {"min_size": 64, "max_size": 176}
+    sizes = [scaled(model, scale).get("min_size", 64) for scale in cfg.tta.scales]
+    assert sizes == [round(64 * scale) for scale in cfg.tta.scales]
 
 
 @pytest.mark.parametrize("option", options("callbacks"))

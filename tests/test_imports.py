@@ -14,8 +14,10 @@ LAYERS = (
     {"plots"},
     {"reading"},
     {"evaluation", "checkpoint", "submission", "scoring"},
-    {"module", "prediction", "report", "sweep"},
-    {"callbacks", "training", "calibrate", "hydra_jobs", "benchmark"},
+    {"module", "prediction", "report", "sweep", "fusion"},
+    {"callbacks", "training", "calibrate", "hydra_jobs", "benchmark", "members", "single"},
+    {"detect", "ensemble"},
+    {"fusing"},
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 MODULES = sorted((ROOT / "digits").rglob("*.py"))
@@ -66,6 +68,7 @@ def test_dependencies_point_one_way(path: Path) -> None:
             "metrics",
             "reading",
             "benchmark",
+            "fusion",
         }
         assert same_package or RANK[part(other)] < RANK[part(own)], f"{own} imports {other}"
 

@@ -94,7 +94,8 @@ def test_numbers_that_are_not_sure_enough_are_not_accepted(tmp_path: Path) -> No
 def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
     with SubmissionWriter(tmp_path, {}) as submission:
         refined = PHOTOS[0]["boxes"].round() + 1
-        submission.add(PHOTOS[0], ThresholdReader().read(PHOTOS[0]), refined)
+        reading = ThresholdReader().read(PHOTOS[0])
+        submission.add(PHOTOS[0], reading, PHOTOS[0] | {"boxes": refined})
     boxes = json.loads((tmp_path / "pred.json").read_text())
     assert [b["bbox"][0] for b in boxes] == refined[:, 0].tolist()
     _, (record,) = read_detections(tmp_path / "detections.json")
