@@ -12,12 +12,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
-from digits.console import banner, one_line_errors, result_table
+from digits.console import banner, one_line_errors
 from digits.data.datamodule import DigitsDataModule
 from digits.hydra_jobs import command, job_of_sweep
 from digits.module import DigitDetector
 from digits.run import versions, write_run_files
-from digits.training import fit, parameters, quiet, refuse_bad_checkpoint, score_checkpoint
+from digits.training import finish_run, fit, parameters, quiet, refuse_bad_checkpoint
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -64,14 +64,12 @@ def main(cfg: DictConfig) -> float | None:
         )
     spent = fit(trainer, module, data, cfg.ckpt_path)
 
-    best = run_dir / "best.ckpt"
-    if not trainer.is_global_zero or not best.is_file():
+    if not trainer.is_global_zero:
         return None
-    figures, paths = score_checkpoint(
-        best, spent, data.valid, cfg.map_backend, cfg.batch_size, cfg.num_workers
+    figures = finish_run(
+        run_dir, spent, data.valid, cfg.map_backend, cfg.batch_size, cfg.num_workers
     )
-    result_table("best.ckpt on valid", figures, paths, then=f"python predict.py ckpt={best}")
-    return figures["map"]
+    return figures["map"] if figures else None
 
 
 if __name__ == "__main__":

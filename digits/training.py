@@ -1,6 +1,8 @@
 """What surrounds a fit: checks before it, the final scores after it."""
 
 import logging
+import os
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -13,7 +15,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from digits import checkpoint
-from digits.console import console
+from digits.console import console, result_table
 from digits.errors import DigitsError
 from digits.prediction import choose_device, predict
 from digits.report import Report, with_progress
@@ -106,8 +108,10 @@ def score_checkpoint(
     )
     folder = path.parent
     metrics = report.summary(figures) | spent
-    write_json(folder / "metrics.json", metrics)
     checkpoint.finish(path, metrics, reader.fitted, refine)
+    if path.stem != "best":
+        return figures, {"checkpoint": path}
+    write_json(folder / "metrics.json", metrics)
     pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
     _to_tensorboard(folder, figures, pictures)
     paths = {
@@ -116,6 +120,36 @@ def score_checkpoint(
         "metrics": folder / "metrics.json",
     }
     return figures, paths | pictures | {"curves": folder}
+
+
+def finish_run(folder: Path, *scoring: Any) -> dict[str, float] | None:
+    """Score and finish the two checkpoints of a run, and show the table of its best.
+
+    Args:
+        folder: of the run.
+        scoring: further arguments of `score_checkpoint`.
+
+    Returns:
+        The figures of best.ckpt; None where a run kept none.
+    """
+    best, number = folder / "best.ckpt", folder / "best_number.ckpt"
+    if not best.is_file():
+        return None
+    figures, paths = score_checkpoint(best, *scoring)
+    if number.is_file():
+        paths["for numbers"] = number
+        if checkpoint.load(number)["global_step"] == checkpoint.load(best)["global_step"]:
+            partial = number.with_name(number.name + ".part")
+            shutil.copyfile(best, partial)
+            os.replace(partial, number)
+        else:
+            other, _ = score_checkpoint(number, *scoring)
+            console.print(
+                f"best_number.ckpt, another epoch: mAP {other['map']:.3f}, number accuracy "
+                f"{other['number_accuracy']:.3f}"
+            )
+    result_table("best.ckpt on valid", figures, paths, then=f"python predict.py ckpt={best}")
+    return figures
 
 
 def _to_tensorboard(folder: Path, figures: dict[str, float], pictures: dict[str, Path]) -> None:

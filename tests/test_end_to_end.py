@@ -30,7 +30,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_run_directory_describes_itself(trained: Any) -> None:
     folder, files = trained.folder, trained.files()
     assert {
-        "config.yaml", "run.json", "metrics.csv", "metrics.json", "best.ckpt", "last.ckpt",
+        "config.yaml", "run.json", "metrics.csv", "metrics.json", "best.ckpt", "best_number.ckpt",
+        "last.ckpt",
         "valid.png", "confidence.png",
     } <= files  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in files)
