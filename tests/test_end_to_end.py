@@ -96,7 +96,8 @@ def test_predicting_writes_everything(trained: Any, predict: Script) -> None:
 
 
 def test_predicting_valid_gives_the_figures_of_the_training(trained: Any, predict: Script) -> None:
-    outcome = predict(f"ckpt={trained.folder}/best.ckpt", "split=valid", "data.valid_count=6")
+    valid = ("split=valid", "data.valid_count=6", "batch_size=4")
+    outcome = predict(f"ckpt={trained.folder}/best.ckpt", *valid)
     ours = json.loads((trained.folder / "metrics.json").read_text())
     theirs = json.loads((outcome.folder / "metrics.json").read_text())
     for name in ("map", "map_50", "number_accuracy", "digit_error_rate"):
