@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= outputs/demo
+JOBS ?= 2
 
 .PHONY: demo test lint install install-dev clean
 
 demo: install
 	$(BIN)/python train.py experiment=demo output_dir=$(DEMO)/train
 	$(BIN)/python predict.py ckpt=$(DEMO)/train/best.ckpt output_dir=$(DEMO)/predict
+	$(BIN)/python predict.py photos=docs/photos output_dir=$(DEMO)/shipped
 
 test: install-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: install-dev
 	$(BIN)/ruff check .

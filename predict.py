@@ -1,5 +1,6 @@
-"""Read numbers: python predict.py ckpt=PATH [data=coco data.root=DIR split=test | photos=DIR].
+"""Read numbers: python predict.py [ckpt=PATH] [data=coco data.root=DIR split=test | photos=DIR].
 
+Without ckpt it reads with the model that ships (docs/model.md).
 Several members are fused: ckpt=[A,B], ckpt=FOLDER, or detections=[A,B] without any model.
 """
 
@@ -13,6 +14,7 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from digits.checkpoint import SHIPPED
 from digits.console import one_line_errors
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
@@ -42,7 +44,7 @@ def main(cfg: DictConfig) -> float | None:
     if ckpt and files:
         raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
     if not ckpt and not files:
-        raise DigitsError("ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.")
+        ckpt = [SHIPPED]
     fused = {"fusion": fusion, "fit": fit, **common}
     if files:
         return fuse_files(files, cfg.labels, folder, reader=instantiate(reading), **fused)

@@ -113,8 +113,7 @@ def test_a_foreign_checkpoint(train: Script, predict: Script, tmp_path: Path) ->
         assert_one_clear_line(outcome, "not a checkpoint of digits' train.py")
 
 
-def test_predicting_without_a_checkpoint(predict: Script) -> None:
-    assert_one_clear_line(predict(), "ckpt is not set: say ckpt=PATH")
+def test_predicting_with_a_checkpoint_that_is_not_there(predict: Script) -> None:
     assert_one_clear_line(predict("ckpt=/no.ckpt"), "ckpt=/no.ckpt: no such file")
 
 
@@ -176,16 +175,15 @@ def test_the_command_itself_from_any_folder(tmp_path: Path) -> None:
     """Unlike the tests above, in a process of its own: nothing but our line reaches stderr."""
     script = Path(__file__).parents[1] / "predict.py"
     done = subprocess.run(
-        [sys.executable, str(script), f"output_dir={tmp_path}/out"],
+        [sys.executable, str(script), "ckpt=none.ckpt", f"output_dir={tmp_path}/out"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert (
-        done.stderr == "Error: ckpt is not set: say ckpt=PATH, a best.ckpt that train.py wrote.\n"
-    )
+    line = "Error: ckpt=none.ckpt: no such file; train.py writes best.ckpt and last.ckpt.\n"
+    assert done.stderr == line
 
 
 def test_a_diverging_training_says_what_to_change(train: Script) -> None:

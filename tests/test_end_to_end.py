@@ -13,6 +13,7 @@ from conftest import TINY, run_script
 from PIL import Image
 
 from digits import checkpoint
+from digits.checkpoint import SHIPPED
 from digits.structures import CLASS_NAMES, read_detections
 
 Script = Callable[..., Any]
@@ -185,6 +186,17 @@ def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> 
     # no labels, no scores
     assert figures.keys() == {"photos", "photos_per_second", "accepted", "reading"}
     assert outcome.value is None
+
+
+def test_without_a_checkpoint_the_model_that_ships_reads(predict: Script) -> None:
+    photos = Path(__file__).parents[1] / "docs" / "photos"
+    outcome = predict(f"photos={photos}")
+    assert outcome.code == 0, outcome.err
+    assert SHIPPED.stat().st_size <= 15e6
+    read = {row["file_name"]: row["number"] for row in rows(outcome.folder / "numbers.csv")}
+    assert set(read) == {path.name for path in photos.glob("*.png")}
+    right = [name for name, number in read.items() if name == f"house-{number}.png"]
+    assert len(right) >= 0.75 * len(read), read
 
 
 @pytest.mark.parametrize(
