@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from digits.errors import DigitsError
+from digits.models.anchors import auto_heights
 from digits.models.weights import load_plain
 from digits.structures import CLASS_NAMES
 
@@ -64,6 +65,9 @@ def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None)
         inference: arguments of `build_detector` to replace, such as `box_score_thresh`.
     """
     config = deepcopy(checkpoint[KEY]["config"]["model"])
+    if config.get("anchor_heights") == "auto":
+        # At another input size digits have other sizes; what an anchor has learnt has not.
+        config["anchor_heights"] = auto_heights(config["min_size"])
     config |= inference or {}
     config["backbone"]["weights"] = "none"  # they are in the checkpoint: download nothing
     model = _instantiate(config)

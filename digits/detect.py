@@ -77,7 +77,8 @@ def scaled(model: dict[str, Any], scale: float) -> dict[str, Any]:
     if scale == 1:
         return {}
     short = model["min_size"][-1] if isinstance(model["min_size"], list) else model["min_size"]
-    return {"min_size": round(short * scale), "max_size": round(model["max_size"] * scale)}
+    long = model["max_size"]  # None follows the short side
+    return {"min_size": round(short * scale), "max_size": long and round(long * scale)}
 
 
 def fingerprint(data: Any) -> str:

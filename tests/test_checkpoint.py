@@ -240,3 +240,11 @@ def test_a_checkpoint_that_asks_to_run_foreign_code_is_refused(
     build = checkpoint.rebuild_reader if place == "reader" else checkpoint.rebuild
     with pytest.raises(DigitsError, match=f"asks to run '{target}'"):
         build({"digits": content, "state_dict": loaded["state_dict"]})
+
+
+def test_at_another_input_size_the_anchors_stay_those_that_were_taught(loaded: Any) -> None:
+    taught = loaded[checkpoint.KEY]["config"]["model"]
+    assert taught["anchor_heights"] == "auto"
+    one, other = checkpoint.rebuild(loaded), checkpoint.rebuild(loaded, {"min_size": 96})
+    assert other.transform.min_size == [96] != one.transform.min_size
+    assert one.rpn.anchor_generator.sizes == other.rpn.anchor_generator.sizes

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import train as train_script
-from digits import sweep
+from digits import checkpoint, sweep
 from digits.errors import DigitsError
 from digits.jobs import device_of_job, job_name
 from digits.models.weights import load_plain
@@ -94,7 +94,9 @@ def test_the_table_of_a_sweep(swept: Any) -> None:
     figures = json.loads((Path(first["checkpoint"]).parent / "metrics.json").read_text())
     for name in sweep.FIGURES:
         assert float(first[name]) == pytest.approx(figures[name]), name
-    assert float(first["epochs"]) == 1 and float(first["parameters"]) == 2182420
+    weights = checkpoint.load(Path(first["checkpoint"]))["state_dict"]
+    counts = [len(v.flatten()) for k, v in weights.items() if k.endswith(("weight", "bias"))]
+    assert float(first["epochs"]) == 1 and float(first["parameters"]) == sum(counts)
     assert 0 < float(first["minutes"]) < 5
     assert [row["status"] for row in others] == ["failed"] * 3
     assert not others[0]["map"] and "out of memory" in others[0]["error"]

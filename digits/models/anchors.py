@@ -10,8 +10,18 @@ from torchvision.models.detection.rpn import RPNHead
 
 from digits.errors import DigitsError
 
-# SVHN's digits in heights of their photo: 98 % lie within, zoomed-out augmentation included.
-SHARES = (0.19, 1.03)
+# Smallest and largest digits of SVHN, zoomed out by augmentation, in heights of their photo.
+_SHARES = (0.19, 1.03)
+
+
+def auto_heights(min_size: int | Sequence[int]) -> tuple[float, float]:
+    """The anchor heights that `auto` means, in pixels of the resized photo.
+
+    Args:
+        min_size: short side of the resized photo; of several, the last one counts.
+    """
+    short = min_size[-1] if isinstance(min_size, Sequence) else min_size
+    return _SHARES[0] * short, _SHARES[1] * short
 
 
 class LevelAnchors(AnchorGenerator):

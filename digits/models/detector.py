@@ -15,7 +15,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import MultiScaleRoIAlign
 
 from digits.errors import DigitsError
-from digits.models.anchors import SHARES, LevelRPNHead, digit_anchors, torchvision_anchors
+from digits.models.anchors import LevelRPNHead, auto_heights, digit_anchors, torchvision_anchors
 from digits.models.parts import Parts
 from digits.models.weights import load_detector_state
 from digits.structures import NUM_CLASSES
@@ -172,7 +172,7 @@ def build_detector(
 
 def _heights(asked: tuple[float, float] | str, min_size: int) -> tuple[float, float]:
     if asked == "auto":
-        return SHARES[0] * min_size, SHARES[1] * min_size
+        return auto_heights(min_size)
     if isinstance(asked, str) or len(asked) != 2:
         raise DigitsError(
             f"model.anchor_heights={asked}: expected auto, null, or [smallest, largest] in pixels."

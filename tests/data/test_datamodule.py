@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import RandomSampler
 
 from digits.data.coco import open_split
-from digits.data.datamodule import DigitsDataModule, SimilarShapes
+from digits.data.datamodule import DigitsDataModule, SimilarShapes, loader
 from digits.data.synthetic import SyntheticDigits
 
 
@@ -77,3 +77,16 @@ def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count
     assert padding(first) < 1.3 < padding(plain)
     narrowest = [min(widths[i] for i in b) for b in first]
     assert narrowest != sorted(narrowest)  # not from narrow to wide: that would bias the weights
+
+
+def test_batches_are_lists_of_tensors_whoever_loads_them() -> None:
+    data = SyntheticDigits(5)
+    for workers in (0, 1):
+        (photos, targets), last = loader(data, workers, batch_size=4)
+        assert (len(photos), len(last[0])) == (4, 1)
+        for index, (photo, target) in enumerate(zip(photos, targets, strict=True)):
+            expected, truth = data[index]
+            assert torch.equal(photo, expected) and photo.dtype == torch.uint8
+            assert torch.equal(target["boxes"], truth["boxes"])
+            assert torch.equal(target["labels"], truth["labels"])
+            assert target["image_id"] == truth["image_id"]
