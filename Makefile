@@ -13,7 +13,7 @@ demo: install
 	$(BIN)/python predict.py photos=docs/photos output_dir=$(DEMO)/shipped
 
 test: install-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -94,7 +94,9 @@ def test_files_alone_fitted_before(fused: Any, sweep: Path, predict: Script) -> 
     assert header["fusion"]["method"] == "nms" and "votes" in records[0]
 
 
-def test_scales_are_members_and_one_member_is_fine(sweep: Path, predict: Script) -> None:
+def test_scales_are_members_and_one_member_is_fine(
+    sweep: Path, fused: Any, predict: Script
+) -> None:
     one = f"ckpt={sweep}/0/best.ckpt"
     outcome = predict(one, "tta=scales", "tta.scales=[1,1.5]", "split=valid", "fusion=wbf", *COUNTS)
     assert outcome.code == 0, outcome.err
