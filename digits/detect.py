@@ -12,6 +12,7 @@ import numpy as np
 from digits import checkpoint
 from digits.errors import DigitsError
 from digits.members import Member, short_names
+from digits.models.anchors import short_side
 from digits.prediction import predict
 from digits.report import with_progress
 from digits.structures import read_detections, write_detections
@@ -76,9 +77,11 @@ def scaled(model: dict[str, Any], scale: float) -> dict[str, Any]:
         raise DigitsError(f"tta.scales: expected factors above 0, such as 1.25, got {scale}.")
     if scale == 1:
         return {}
-    short = model["min_size"][-1] if isinstance(model["min_size"], list) else model["min_size"]
     long = model["max_size"]  # None follows the short side
-    return {"min_size": round(short * scale), "max_size": long and round(long * scale)}
+    return {
+        "min_size": round(short_side(model["min_size"]) * scale),
+        "max_size": long and round(long * scale),
+    }
 
 
 def fingerprint(data: Any) -> str:

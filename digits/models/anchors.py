@@ -14,13 +14,14 @@ from digits.errors import DigitsError
 _SHARES = (0.19, 1.03)
 
 
-def auto_heights(min_size: int | Sequence[int]) -> tuple[float, float]:
-    """The anchor heights that `auto` means, in pixels of the resized photo.
+def short_side(min_size: int | Sequence[int]) -> int:
+    """The short side in evaluation, pixels: of several, the last one."""
+    return min_size[-1] if isinstance(min_size, Sequence) else min_size
 
-    Args:
-        min_size: short side of the resized photo; of several, the last one counts.
-    """
-    short = min_size[-1] if isinstance(min_size, Sequence) else min_size
+
+def auto_heights(min_size: int | Sequence[int]) -> tuple[float, float]:
+    """The anchor heights that `auto` means, in pixels of the resized photo."""
+    short = short_side(min_size)
     return _SHARES[0] * short, _SHARES[1] * short
 
 
