@@ -109,16 +109,20 @@ def refines(checkpoint: dict[str, Any], refine: bool | str) -> bool:
 def header(checkpoint: dict[str, Any], path: Path, inference: dict[str, Any]) -> dict[str, Any]:
     """What `detections.json` says of its origin: checkpoint, settings, a digest of both."""
     model = checkpoint[KEY]["config"]["model"] | inference
-    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
     with path.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "checkpoint": str(path),
         "checkpoint_sha256": weights,
-        "config_digest": digest.hexdigest()[:16],
+        "config_digest": digest_of(model),
         "class_names": checkpoint[KEY]["class_names"],
         "versions": checkpoint[KEY]["versions"],
     }
+
+
+def digest_of(content: Any) -> str:
+    """16 hexadecimal digits that tell plain data apart, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def finish(

@@ -1,7 +1,6 @@
 """Checkpoints to members, one model at a time; what was found once is kept."""
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +53,7 @@ def detect_members(
             origin = [header[k] for k in ("checkpoint_sha256", "config_digest", "photos")]
             kind = split if split in ("train", "valid", "test") else "photos"
             folder = path.parent if os.access(path.parent, os.W_OK) else spare
-            kept = folder / "detections" / f"{kind}-{_digest(origin)}.json"
+            kept = folder / "detections" / f"{kind}-{checkpoint.digest_of(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():
                 model = checkpoint.rebuild(loaded, settings)
@@ -91,8 +90,4 @@ def fingerprint(data: Any) -> str:
     for index in np.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).astype(int):
         photo, _ = data[int(index)]
         pixels.append([tuple(photo.shape), hashlib.sha256(photo.numpy().tobytes()).hexdigest()])
-    return _digest([names, pixels])
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return checkpoint.digest_of([names, pixels])
