@@ -8,18 +8,14 @@ import digits.threads  # noqa: F401  # before torch
 # isort: split
 
 import argparse
-import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from digits.benchmark.detector import detector
-from digits.benchmark.figures import Figure
+from digits.benchmark.figures import Figure, machine
 from digits.benchmark.pipeline import pipeline
 from digits.benchmark.scoring import scoring
 from digits.benchmark.script import predict_memory, predict_speed
@@ -56,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     _check(chosen)
 
-    start = facts(shlex.join([Path(sys.executable).name, *sys.argv])) | _machine()
+    start = facts(shlex.join([Path(sys.executable).name, *sys.argv])) | machine()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for figure in _figures(chosen, Path(folder)):
@@ -99,16 +95,6 @@ def _figures(chosen: argparse.Namespace, folder: Path) -> Iterator[Figure]:
         yield from predict_speed(root / "train", chosen.rounds, chosen.ckpt)
     if "memory" in parts:
         yield from predict_memory(root / "train", ckpt=chosen.ckpt)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "load_average": os.getloadavg()[0],
-    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a benchmark yields, and how it is timed."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -58,6 +59,17 @@ def seconds(work: Callable[[], Any]) -> float:
 def ratios(slow: list[float], fast: list[float]) -> list[float]:
     """Round by round."""
     return [a / b for a, b in zip(slow, fast, strict=True)]
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "load_average": os.getloadavg()[0],
+    }
 
 
 def _short(value: float) -> str:

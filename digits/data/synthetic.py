@@ -4,23 +4,18 @@
 """
 
 import argparse
-import json
-import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from digits.data.layouts import draw_layout
 from digits.data.render import render
+from digits.data.writing import write_splits
 from digits.errors import DigitsError
 
 
@@ -82,54 +77,15 @@ def write(out: Path, count: int, seed: int = 0) -> None:
     Raises:
         DigitsError: `out` exists and is not an empty folder.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DigitsError(f"{out}: exists already; choose another folder or empty it.")
     few = max(1, count // 10)
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Under another name until it is complete: half a data set must not look like a whole one.
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        for number, (split, photos) in enumerate(
-            {"train": count, "valid": few, "test": few}.items()
-        ):
-            data = SyntheticDigits(photos, seed=3 * seed + number)
-            _write_split(data, unfinished, split, labelled=split != "test")
-        unfinished.chmod(0o755)
-        os.replace(unfinished, out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-
-
-def _write_split(data: SyntheticDigits, root: Path, split: str, labelled: bool) -> None:
-    (root / split).mkdir()
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for index in track(range(len(data)), description=f"{split:5}"):
-        photo, target = data[index]
-        name, image_id = data.file_name(index), target["image_id"]
-        bgr = np.ascontiguousarray(photo.permute(1, 2, 0).numpy()[..., ::-1])
-        if not cv2.imwrite(str(root / split / name), bgr):
-            raise DigitsError(f"{root / split / name}: could not be written; is the disk full?")
-        height, width = photo.shape[1:]
-        images.append({"id": image_id, "file_name": name, "height": height, "width": width})
-        for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-            x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "bbox": [x, y, w, h],
-                    "category_id": label,
-                    "area": w * h,
-                    "iscrowd": 0,
-                }
-            )
-    if labelled:
-        categories = [{"id": digit + 1, "name": str(digit)} for digit in range(10)]
-        coco = {"images": images, "annotations": annotations, "categories": categories}
-        (root / f"{split}.json").write_text(json.dumps(coco), encoding="utf-8")
+    counts = {"train": count, "valid": few, "test": few}
+    write_splits(
+        out,
+        {
+            split: SyntheticDigits(photos, seed=len(counts) * seed + number)
+            for number, (split, photos) in enumerate(counts.items())
+        },
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

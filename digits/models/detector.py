@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -18,6 +18,7 @@ from digits.errors import DigitsError
 from digits.models.anchors import LevelRPNHead, auto_heights, digit_anchors, torchvision_anchors
 from digits.models.parts import Parts
 from digits.models.weights import load_detector_state
+from digits.models.zoom import Zoom, ZoomingRCNN
 from digits.structures import NUM_CLASSES
 
 _logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def build_detector(
     roi_side: int = 7,
     roi_sampling: int = 2,
     shared_box: bool = False,
+    zoom: Mapping[str, float] | None = None,
     **rcnn: Any,
 ) -> FasterRCNN:
     """Assemble the detector.
@@ -114,6 +116,8 @@ def build_detector(
         roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
             the backward pass of RoIAlign runs on one core.
         shared_box: predict one box for all classes rather than one per class.
+        zoom: arguments of `digits.models.zoom.Zoom`: in evaluation, small digits are looked at
+            again, from closer; `None`: one look.
         rcnn: torchvision's own arguments, such as `rpn_post_nms_top_n_test`.
 
     Raises:
@@ -144,7 +148,7 @@ def build_detector(
             "names."
         )
     try:
-        model = FasterRCNN(
+        model = ZoomingRCNN(
             backbone.features,
             rpn_anchor_generator=generator,
             rpn_head=rpn_head,
@@ -155,8 +159,9 @@ def build_detector(
             box_predictor=FloatPredictor(representation, shared_box),
             **rcnn,
         )
-    except TypeError as error:
-        raise DigitsError(f"model: {error}.") from error
+        model.zoom = None if zoom is None else Zoom(**zoom)
+    except (TypeError, ValueError) as error:
+        raise DigitsError(f"model: {str(error).rstrip('.')}.") from error
     backbone.features.register_forward_hook(_float_features)
     model.transform = PhotoTransform(
         sides, max_size, model.transform.image_mean, model.transform.image_std, max(pooled)

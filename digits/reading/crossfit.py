@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from digits.reading.base import Reader, Reading
-from digits.reading.fit import folds_of
+from digits.reading.fit import digest, folds_of
 
 FOLDS = 10
 
@@ -26,6 +26,20 @@ def cross_fit(
         fitted = reader.fitted_to([records[i] for i in outside], [targets[i] for i in outside])
         readings |= {i: fitted.read(records[i]) for i in inside}
     return [readings[i] for i in range(len(records))]
+
+
+def unseen(
+    reader: Reader, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
+) -> tuple[list[Reading], bool]:
+    """Readings by a reader that never saw the photo, whatever it was fitted to.
+
+    Returns:
+        The readings, and whether cross-fitting was needed: the reader was fitted to these photos.
+    """
+    seen = reader.fitted is not None and reader.fitted["digest"] == digest(targets)
+    if seen:
+        return cross_fit(reader, records, targets), True
+    return [reader.read(record) for record in records], False
 
 
 def bootstrap_interval(
