@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from digits.data import camera, scenery
+from digits.data.facade import furnish
 from digits.data.layouts import Layout, draw_layout
 from digits.data.signs import draw_sign, sign_colours
 from digits.data.typefaces import Row, typeset
@@ -42,6 +43,7 @@ def render_with_ink(
     keep = np.array([*boxes[:, :2].min(0), *boxes[:, 2:].max(0)]) * scale
     room = tall * np.array([-0.2, -0.1, 0.2, 0.1])
     picture = scenery.clutter(rng, picture, keep + room, tall)
+    furnish(rng, picture, keep + room, tall)
     sign = draw_sign(rng, row, tall, ink_rgb, ground_rgb, wall_rgb)
     ink = _mount(picture, sign, warp)
 
