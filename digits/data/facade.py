@@ -28,7 +28,7 @@ def furnish(rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, uni
         high = low + size
         if (low < keep[2:]).all() and (high > keep[:2]).all():
             continue
-        box = tuple(int(v) for v in (*low, *high))
+        box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
         _DRAW[str(rng.choice(_KINDS))](rng, picture, box, unit)
 
 
