@@ -38,7 +38,8 @@ def detect_members(
         inference: arguments of the detector to replace.
         data: the photos.
         split: what they are called.
-        spare: where detections are kept if the checkpoint's folder cannot be written.
+        spare: where detections are kept if the checkpoint's folder cannot be written, or is the
+            package's own.
         run: `device`, `batch_size` and `num_workers` of `digits.prediction.predict`.
     """
     for path in paths:
@@ -52,7 +53,8 @@ def detect_members(
             header = checkpoint.header(loaded, path, settings) | {"split": split, "photos": photos}
             origin = [header[k] for k in ("checkpoint_sha256", "config_digest", "photos")]
             kind = split if split in ("train", "valid", "test") else "photos"
-            folder = path.parent if os.access(path.parent, os.W_OK) else spare
+            own = path != checkpoint.SHIPPED and os.access(path.parent, os.W_OK)
+            folder = path.parent if own else spare
             kept = folder / "detections" / f"{kind}-{checkpoint.digest_of(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():

@@ -107,7 +107,14 @@ class DigitDetector(L.LightningModule):
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
                 (features if name.startswith("backbone.") else rest).append(parameter)
-        optimizer = self.optimizer_factory([{"params": features}, {"params": rest}])
+        try:
+            optimizer = self.optimizer_factory([{"params": features}, {"params": rest}])
+            self.schedule(0.0, 0)
+        except (TypeError, ValueError) as error:
+            raise DigitsError(
+                f"optimizer or scheduler: {error}; see conf/optimizer and conf/scheduler for the "
+                "arguments of each."
+            ) from error
         optimizer.param_groups[0]["lr"] *= self.backbone_lr_factor
         scheduler = LambdaLR(
             optimizer, lambda _: self.schedule(self.progress(), self.trainer.current_epoch)

@@ -60,6 +60,22 @@ def test_training(train: Script, overrides: list[str], says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("+optimizer.bogus=1", "bogus'; see conf/optimizer"),
+        ("optimizer.lr=-1", "Invalid learning rate: -1"),
+        ("+scheduler.bogus=1", "bogus'; see conf/optimizer and conf/scheduler"),
+    ],
+)
+def test_arguments_that_an_optimizer_or_a_scheduler_lacks(
+    train: Script, override: str, says: str
+) -> None:
+    outcome = train(override)
+    assert outcome.code == 1 and says in outcome.err, outcome.err
+    assert "Traceback" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
     ("script", "overrides", "says"),
     [
         ("train", ["backbone=resnet"], ["backbone/resnet", "resnet50_fpn_v2", "small_fpn"]),
