@@ -76,7 +76,7 @@ def rapidocr() -> Iterator[Tool]:
         DigitsError: it is not installed.
     """
     # Its detector enlarges photos to a short side of 736 pixels unless told otherwise.
-    for side in (736, 256):
+    for side in (736, 256, 192):
         engine = _rapidocr({"Det.limit_side_len": side, "Det.limit_type": "min"})
 
         def read(photo: np.ndarray, engine: Any = engine) -> str:
