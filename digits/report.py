@@ -13,7 +13,7 @@ from digits.evaluation import Evaluation
 from digits.metrics import map_by_height
 from digits.plots import reading_item, save_confidence, save_readings
 from digits.reading import Reader, Reading
-from digits.reading.crossfit import unseen
+from digits.reading.crossfit import cross_fit, saw
 from digits.reading.refine import refine
 from digits.scoring import confusion_matrix, number_scores
 from digits.structures import target_number
@@ -56,6 +56,7 @@ class Report:
         if self.labelled:
             self._records.append(record)
             self._targets.append(target)
+            self._readings.append(reading)
         if len(self._items) < _PICTURES:
             self._items.append((record, target, photo))
         self._count += 1
@@ -66,6 +67,7 @@ class Report:
         """Fit the reader to the photos added."""
         if self.labelled:
             self.reader = self.reader.fitted_to(self._records, self._targets)
+            self._readings = [self.reader.read(record) for record in self._records]
 
     def figures(self) -> dict[str, float]:
         """The scores by name, and photos per second from the first photo's start to the last."""
@@ -75,7 +77,9 @@ class Report:
         }
         if not self.labelled:
             return rate
-        self._readings, self.cross_fitted = unseen(self.reader, self._records, self._targets)
+        self.cross_fitted = saw(self.reader, self._targets)
+        if self.cross_fitted:
+            self._readings = cross_fit(self.reader, self._records, self._targets)
         refined = [
             record | {"boxes": refine(record, reading.indices)}
             for record, reading in zip(self._records, self._readings, strict=True)

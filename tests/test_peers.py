@@ -1,6 +1,7 @@
 """Other tools on the same photos; their accuracy itself is measured, not tested."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -72,8 +73,8 @@ def test_tools_read_an_easy_number(name: str, plate: np.ndarray) -> None:
 def test_a_tool_that_is_missing_says_how_to_get_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
-    monkeypatch.setitem(__import__("sys").modules, "tesserocr", None)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    monkeypatch.setitem(sys.modules, "tesserocr", None)
     with pytest.raises(DigitsError, match=r"pip install -e '\.\[peers\]'"):
         next(TOOLS[name]())
 

@@ -8,14 +8,12 @@ import digits.threads  # noqa: F401  # before torch
 # isort: split
 
 import argparse
-import shlex
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from digits.benchmark.detector import detector
-from digits.benchmark.figures import Figure, machine
+from digits.benchmark.figures import Figure, origin
 from digits.benchmark.pipeline import pipeline
 from digits.benchmark.scoring import scoring
 from digits.benchmark.script import predict_memory, predict_speed
@@ -25,7 +23,7 @@ from digits.data.coco import CocoDigits
 from digits.data.synthetic import write
 from digits.errors import DigitsError
 from digits.prediction import choose_device
-from digits.run import facts, write_json
+from digits.run import write_json
 
 PARTS = ("detector", "pipeline", "map", "predict", "memory")
 BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
@@ -52,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     _check(chosen)
 
-    start = facts(shlex.join([Path(sys.executable).name, *sys.argv])) | machine()
+    start = origin()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for figure in _figures(chosen, Path(folder)):

@@ -1,12 +1,17 @@
 """What a benchmark yields, and how it is timed."""
 
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
+
+from digits.run import facts
 
 
 class Figure(NamedTuple):
@@ -61,9 +66,9 @@ def ratios(slow: list[float], fast: list[float]) -> list[float]:
     return [a / b for a, b in zip(slow, fast, strict=True)]
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    return {
+def origin() -> dict[str, Any]:
+    """Where figures come from: command, versions and commit, and the machine."""
+    return facts(shlex.join([Path(sys.executable).name, *sys.argv])) | {
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

@@ -9,8 +9,6 @@ import digits.threads  # noqa: F401  # before torch
 # isort: split
 
 import argparse
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +21,13 @@ from rich.table import Table
 from torch import Tensor
 
 from digits import checkpoint
-from digits.benchmark.figures import machine
+from digits.benchmark.figures import origin
 from digits.benchmark.tools import TOOLS, Tool, digits_alone
 from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
 from digits.metrics import NumberAccuracy
-from digits.reading.crossfit import bootstrap_interval, unseen
-from digits.run import facts, write_json
+from digits.reading.crossfit import bootstrap_interval, cross_fit, saw
+from digits.run import write_json
 from digits.structures import target_number
 
 OURS = "digits"
@@ -72,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--only", nargs="+", choices=[OURS, *TOOLS], default=[OURS, *TOOLS], help="some tools")
     add("--out", type=Path, default=Path("outputs/peers.json"), help="where figures are saved")
     chosen = parser.parse_args(arguments)
-    start = facts(shlex.join([Path(sys.executable).name, *sys.argv])) | machine()
+    start = origin()
     data = CocoDigits(chosen.data / chosen.split, chosen.data / f"{chosen.split}.json")
     rows = []
     for row in _rows(chosen, data):
@@ -125,16 +123,17 @@ def read_by_us(path: Path, data: CocoDigits) -> Row:
     """A checkpoint, photo by photo; cross-fitted where these photos calibrated its reading."""
     loaded = checkpoint.load(path)
     model, reader = checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded)
-    records, targets, seconds = [], [], 0.0
+    records, readings, targets, seconds = [], [], [], 0.0
     model([data[0][0]])
     for index in track(range(len(data)), description=OURS, console=console, transient=True):
         photo, target = data[index]
         begin = time.perf_counter()
         records.append(model([photo])[0])
-        reader.read(records[-1])
+        readings.append(reader.read(records[-1]))
         seconds += time.perf_counter() - begin
         targets.append(target)
-    readings, _ = unseen(reader, records, targets)
+    if saw(reader, targets):
+        readings = cross_fit(reader, records, targets)
     return _row(OURS, path.name, [r.number for r in readings], targets, seconds)
 
 

@@ -1,5 +1,6 @@
 """Tesseract and RapidOCR as readers of one number per photo; the extra `peers` brings both."""
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,7 +108,7 @@ def _tessdata() -> Path:
 
 def _module(name: str) -> Any:
     try:
-        return __import__(name)
+        return importlib.import_module(name)
     except ImportError as error:
         raise DigitsError(f"{name}: {error}; pip install -e '.[peers]' brings it.") from error
 

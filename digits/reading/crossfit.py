@@ -28,18 +28,9 @@ def cross_fit(
     return [readings[i] for i in range(len(records))]
 
 
-def unseen(
-    reader: Reader, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
-) -> tuple[list[Reading], bool]:
-    """Readings by a reader that never saw the photo, whatever it was fitted to.
-
-    Returns:
-        The readings, and whether cross-fitting was needed: the reader was fitted to these photos.
-    """
-    seen = reader.fitted is not None and reader.fitted["digest"] == digest(targets)
-    if seen:
-        return cross_fit(reader, records, targets), True
-    return [reader.read(record) for record in records], False
+def saw(reader: Reader, targets: Sequence[dict[str, Any]]) -> bool:
+    """Whether the reader was fitted to these very photos, so that its figures want `cross_fit`."""
+    return reader.fitted is not None and reader.fitted["digest"] == digest(targets)
 
 
 def bootstrap_interval(
