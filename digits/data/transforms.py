@@ -22,6 +22,8 @@ cv2.setNumThreads(0)
 Target = dict[str, Any]
 Array = np.ndarray
 
+_STEEPEST = 45.0  # degrees; beyond, a number's digits stand under rather than beside each other
+
 
 def identity(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """No augmentation."""
@@ -109,7 +111,7 @@ class Geometric:
     reframe: float = 0.2  # (fraction) spread of the photo's width / height
     stretch: float = 0.2  # (fraction) spread of the digits' width / height
     roam: float = 0.1  # (fraction of the window) how far it may leave the photo
-    rotate: float = 6.0  # (degrees) largest turn
+    rotate: float = 6.0  # (degrees) usual turn: half are below 0.7 of it, 2 % above 4 times it
     shear: float = 0.2  # (tangent) largest slant
     perspective: float = 0.1  # (fraction) largest change of depth from the centre to an edge
     max_lost: float = 0.1  # (fraction of a box) cut off at most; beyond it the draw is repeated
@@ -163,7 +165,9 @@ class Geometric:
         canvas = view * stretch
         canvas *= min(1, max(self.max_side, width, height) / canvas.max())
         size = np.maximum(canvas.round(), 1)
-        angle = math.radians(rng.uniform(-self.rotate, self.rotate))
+        # Two-sided exponential, as SVHN's numbers tilt: most hardly, 5 % beyond 23 degrees.
+        turn = np.clip(rng.laplace(0, self.rotate), -_STEEPEST, _STEEPEST)
+        angle = math.radians(turn)
         cos, sin = math.cos(angle), math.sin(angle)
         rotate = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
         shear = np.array([[1, rng.uniform(-self.shear, self.shear), 0], [0, 1, 0], [0, 0, 1]])

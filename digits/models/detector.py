@@ -17,6 +17,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from digits.errors import DigitsError
 from digits.models.anchors import LevelRPNHead, auto_heights, digit_anchors, torchvision_anchors
 from digits.models.parts import Parts
+from digits.models.voting import VotingRoIHeads
 from digits.models.weights import load_detector_state
 from digits.models.zoom import Zoom, ZoomingRCNN
 from digits.structures import NUM_CLASSES
@@ -94,6 +95,7 @@ def build_detector(
     roi_side: int = 7,
     roi_sampling: int = 2,
     shared_box: bool = False,
+    box_voting: float | None = None,
     zoom: Mapping[str, float] | None = None,
     **rcnn: Any,
 ) -> FasterRCNN:
@@ -116,6 +118,8 @@ def build_detector(
         roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
             the backward pass of RoIAlign runs on one core.
         shared_box: predict one box for all classes rather than one per class.
+        box_voting: IoU above which the boxes that suppression drops move the one that it keeps
+            (`digits.models.voting`); `None`: they do not.
         zoom: arguments of `digits.models.zoom.Zoom`: in evaluation, small digits are looked at
             again, from closer; `None`: one look.
         rcnn: torchvision's own arguments, such as `rpn_post_nms_top_n_test`.
@@ -160,6 +164,8 @@ def build_detector(
             **rcnn,
         )
         model.zoom = None if zoom is None else Zoom(**zoom)
+        model.roi_heads.__class__ = VotingRoIHeads  # FasterRCNN insists on making its own
+        model.roi_heads.voting = _share("box_voting", box_voting)
     except (TypeError, ValueError) as error:
         raise DigitsError(f"model: {str(error).rstrip('.')}.") from error
     backbone.features.register_forward_hook(_float_features)
@@ -173,6 +179,12 @@ def build_detector(
         fresh = load_detector_state(model, backbone.state)
         _logger.info("Loaded weights; %d tensors start afresh: %s", len(fresh), ", ".join(fresh))
     return model
+
+
+def _share(name: str, value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise ValueError(f"{name}={value}: expected an IoU between 0 and 1, or null")
+    return value
 
 
 def _heights(asked: tuple[float, float] | str, min_size: int) -> tuple[float, float]:
