@@ -240,6 +240,23 @@ def test_refined_boxes_share_one_height_and_have_integer_edges() -> None:
     assert (refined - record["boxes"]).abs().max() < 3
 
 
+@pytest.mark.parametrize(
+    ("second", "edges"),
+    [
+        (26, [10, 23, 25, 38]),  # a gap of 4
+        (18, [10, 21, 19, 30]),  # an overlap of 4
+        (40, [10, 22, 40, 52]),  # too far apart to be neighbours
+    ],
+)
+def test_gaps_and_overlaps_of_neighbours_are_halved(second: float, edges: list[float]) -> None:
+    boxes = torch.tensor([[10.0, 10, 22, 40], [second, 10, second + 12, 40]])
+    record = {"boxes": boxes, "scores": torch.ones(2), "labels": torch.tensor([1, 2])}
+    record |= {"height": 100, "width": 120}
+    refined = refine(record, torch.tensor([1, 0]))
+    assert refined[:, [0, 2]].flatten().tolist() == edges
+    assert refine(record, torch.tensor([0]))[0].tolist() == boxes[0].tolist()
+
+
 @quick
 @given(drawn=rows)
 def test_refined_boxes_are_whole_and_within_the_photo(drawn: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Boxes made to look like SVHN's: one height per row, integer edges."""
+"""Boxes made to look like SVHN's: one height per row, neighbours that touch, integer edges."""
 
 from typing import Any
 
@@ -8,12 +8,16 @@ from torch import Tensor
 
 from digits.reading.base import as_arrays
 
+# Neighbours of SVHN touch: their gap over their height is 0.00 in the median, within 0.15 in 90 %.
+_NEIGHBOURS = 0.2  # a gap, or an overlap, smaller than that part of the height is halved
+
 
 def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
     """The boxes of a photo, those that were read refined.
 
     The digits of a photo have exactly equal height in 99.98 % of SVHN's photos with two or more,
-    and every edge is an integer.
+    most boxes touch their neighbours', and every edge is an integer. What each of the three gives
+    is in docs/experiments.md.
 
     Args:
         detections: with `height` and `width` of the photo.
@@ -31,10 +35,23 @@ def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
         height = max(1, round(float(usual)))
         centres = (boxes[chosen, 1] + boxes[chosen, 3]) / 2
         top = np.round(centres - height / 2)
-        left = np.round(boxes[chosen, 0])
-        right = np.maximum(np.round(boxes[chosen, 2]), left + 1)
+        left, right = _closer(boxes[chosen, 0], boxes[chosen, 2], _NEIGHBOURS * float(usual))
+        left = np.round(left)
+        right = np.maximum(np.round(right), left + 1)
         limits = np.array([detections["width"], detections["height"]] * 2, dtype=np.float64)
         new = np.stack([left, top, right, top + height], axis=1).clip(0, limits)
         whole = ((new[:, 2:] - new[:, :2]) > 0).all(axis=1)
         refined[chosen[whole]] = new[whole]
     return torch.from_numpy(refined).float()
+
+
+def _closer(left: np.ndarray, right: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right edges `(K,)`, with the gaps and overlaps of less than `limit` halved."""
+    left, right = left.copy(), right.copy()
+    order = np.argsort(left, kind="stable")
+    before, after = order[:-1], order[1:]
+    gap = left[after] - right[before]
+    move = np.where(np.abs(gap) < limit, gap / 4, 0)
+    right[before] += move
+    left[after] -= move
+    return left, right
