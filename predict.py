@@ -15,14 +15,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits.checkpoint import SHIPPED
-from digits.console import one_line_errors
+from digits.console import one_line_errors, quiet
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.fusing import fuse_checkpoints, fuse_files
 from digits.members import find
 from digits.prediction import choose_device
 from digits.single import submit_one
-from digits.training import quiet
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")

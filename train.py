@@ -12,12 +12,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
-from digits.console import banner, one_line_errors
+from digits.console import banner, one_line_errors, quiet
 from digits.data.datamodule import DigitsDataModule
 from digits.hydra_jobs import command, job_of_sweep
 from digits.module import DigitDetector
 from digits.run import versions, write_run_files
-from digits.training import finish_run, fit, parameters, quiet, refuse_bad_checkpoint
+from digits.training import finish_run, fit, parameters, refuse_bad_checkpoint
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

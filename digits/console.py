@@ -1,7 +1,9 @@
 """What people see: the start banner, the result table, one line for an error."""
 
 import functools
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +19,20 @@ console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
+
+
+def quiet() -> None:
+    """Silence what tells a user nothing: Lightning's banners, tips and known-harmless warnings."""
+    for name in ("lightning.pytorch", "lightning.fabric", "faster_coco_eval"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*exists and is not empty.*",
+        ".*The number of training batches.*is smaller than the logging interval.*",
+        ".*lr_scheduler.step.*before.*optimizer.step.*",
+        ".*LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)
 
 
 def banner(title: str, facts: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from digits.data.datamodule import loader
+from digits.data.loading import loader
 from digits.errors import DigitsError
 
 

@@ -1,10 +1,8 @@
 """What surrounds a fit: checks before it, the final scores after it."""
 
-import logging
 import os
 import shutil
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,6 @@ from digits.errors import DigitsError
 from digits.prediction import choose_device, predict
 from digits.report import Report, with_progress
 from digits.run import write_json
-
-
-def quiet() -> None:
-    """Silence what tells a user nothing: Lightning's banners, tips and known-harmless warnings."""
-    for name in ("lightning.pytorch", "lightning.fabric", "faster_coco_eval"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for pattern in (
-        ".*does not have many workers.*",
-        ".*exists and is not empty.*",
-        ".*The number of training batches.*is smaller than the logging interval.*",
-        ".*lr_scheduler.step.*before.*optimizer.step.*",
-        ".*LeafSpec.*",
-    ):
-        warnings.filterwarnings("ignore", pattern)
 
 
 def refuse_bad_checkpoint(ckpt_path: str | None) -> None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from digits.data.datamodule import DigitsDataModule, loader
+from digits.data.datamodule import DigitsDataModule
+from digits.data.loading import loader
 from digits.data.synthetic import SyntheticDigits
 from digits.module import DigitDetector
 from digits.reading import ThresholdReader

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -126,6 +125,9 @@ class CocoDigits(Dataset):
         boxes[:, 1::2] = boxes[:, 1::2].clip(0, heights[:, None])
         good = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
         if not good.all():
+            # Here, since predict.py rarely needs it and it takes a second or two to import.
+            from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
             first = self.file_names[photos[~good][0]]
             rank_zero_warn(
                 f"{path}: skipped {int((~good).sum())} boxes of no size or wholly outside their "

@@ -1,16 +1,15 @@
-"""The LightningDataModule: splits, augmentation, loaders."""
+"""The LightningDataModule: splits, augmentation, batches."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler
 
-Item = tuple[Tensor, dict[str, Any]]
+from digits.data.loading import Item, loader
+
 Augmentation = Callable[[Tensor, dict[str, Any]], Item]
 
 
@@ -71,44 +70,6 @@ class SimilarShapes(BatchSampler):
         ]
         for position in torch.randperm(len(batches)).tolist():
             yield batches[position]
-
-
-def collate(items: list[Item]) -> list[tuple[Any, dict[str, Any]]]:
-    """A batch on its way from a loading process: arrays, which travel as plain bytes.
-
-    A tensor would travel through a file of its own in shared memory, which takes longer than
-    reading a small photo.
-    """
-    return [
-        (photo.numpy(), {k: v.numpy() if isinstance(v, Tensor) else v for k, v in target.items()})
-        for photo, target in items
-    ]
-
-
-class PhotoLoader(DataLoader):
-    """Gives batches as lists of photos and of targets, since photos differ in size."""
-
-    def __iter__(self) -> Any:
-        for batch in super().__iter__():
-            photos = [torch.from_numpy(photo) for photo, _ in batch]
-            targets = [
-                {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in t.items()}
-                for _, t in batch
-            ]
-            yield photos, targets
-
-
-def loader(data: Any, num_workers: int | None, **kwargs: Any) -> PhotoLoader:
-    """A loader of photos, in order unless a sampler is given."""
-    if num_workers is None:
-        num_workers = min(8, max(1, (os.cpu_count() or 1) // 2))
-    return PhotoLoader(
-        data,
-        num_workers=num_workers,
-        collate_fn=collate,
-        persistent_workers=num_workers > 0,
-        **kwargs,
-    )
 
 
 class DigitsDataModule(L.LightningDataModule):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from digits.reading.features import NAMES, Candidates, candidates
 from digits.reading.geometry import match
@@ -106,6 +105,8 @@ def _fit_boxes(
     occurring = np.unique(answer)
     bias[occurring] = 0
     if len(occurring) > 1:
+        from sklearn.linear_model import LogisticRegression  # reading needs none of it
+
         model = LogisticRegression(C=penalty, max_iter=500).fit((evidence - mean) / spread, answer)
         # With two outcomes, scikit-learn gives the log-odds of the second alone.
         rows = occurring if len(occurring) > 2 else occurring[1:]
@@ -132,6 +133,8 @@ def _fit_numbers(
             right.append(decision.number == target_number(target))
     if len(set(right)) < 2:  # nothing to learn from: take the product as it is
         return [1.0, 0.0]
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=10.0).fit(np.array(odds)[:, None], right)
     # Surer boxes must never make a number less sure.
     return [max(float(model.coef_[0, 0]), 0.0), float(model.intercept_[0])]

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.utils.data import RandomSampler
 
 from digits.data.coco import open_split
-from digits.data.datamodule import DigitsDataModule, SimilarShapes, loader
+from digits.data.datamodule import DigitsDataModule, SimilarShapes
+from digits.data.loading import loader
 from digits.data.synthetic import SyntheticDigits
 
 
