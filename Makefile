@@ -21,6 +21,8 @@ model: install
 	$(BIN)/python train.py experiment=pretrain seed=$(SEED) output_dir=$(MODEL)/pretrained
 	$(BIN)/python train.py experiment=best seed=$(SEED) data.real.root=$(DATA) \
 		backbone.weights=$(MODEL)/pretrained/best.ckpt output_dir=$(MODEL)/best
+	$(BIN)/python train.py experiment=finish seed=$(SEED) data.real.root=$(DATA) \
+		backbone.weights=$(MODEL)/best/last.ckpt output_dir=$(MODEL)/finished
 
 test: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile

@@ -11,12 +11,9 @@ from pathlib import Path
 from digits import checkpoint
 from digits.console import console, one_line_errors, result_table
 from digits.errors import DigitsError
-from digits.evaluation import Evaluation
 from digits.reading import CalibratedReader
-from digits.reading.crossfit import cross_fit
 from digits.reading.labels import read_targets_of
-from digits.reading.refine import refine
-from digits.scoring import number_scores
+from digits.report import Report
 from digits.structures import read_detections
 
 
@@ -34,27 +31,22 @@ def main() -> None:
     description = checkpoint.load(options.checkpoint)[checkpoint.KEY]
     _, records = read_detections(options.detections)
     targets = read_targets_of(records, options.labels)
-    reader = CalibratedReader().fitted_to(records, targets)
+    report = Report(CalibratedReader(), labelled=True, backend="faster_coco_eval")
+    for record, target in zip(records, targets, strict=True):
+        report.add(record, target)
+    report.fit()
+    reader = report.reader
     if reader.fitted is None:
         raise DigitsError(
-            f"{options.detections}: {len(records)} photos; expected at least {reader.min_photos} "
-            "with boxes to fit a reader to."
+            f"{options.detections}: {len(records)} photos; expected at least "
+            f"{CalibratedReader().min_photos} with boxes to fit a reader to."
         )
-    readings = cross_fit(reader, records, targets)
-    refined = [
-        record | {"boxes": refine(record, reading.indices)}
-        for record, reading in zip(records, readings, strict=True)
-    ]
-    scores = number_scores(readings, targets)
-    for name, boxes in (("map", records), ("map_refined", refined)):
-        evaluation = Evaluation(None)
-        evaluation.update(boxes, targets)
-        scores[name] = evaluation.compute()["map"]
-    metrics = description.get("metrics", {}) | scores
-    checkpoint.finish(
-        options.checkpoint, metrics, reader.fitted, scores["map_refined"] > scores["map"]
-    )
-    result_table("on valid, cross-fitted", scores, {"checkpoint": options.checkpoint})
+    figures = report.figures()
+    del figures["photos_per_second"]  # of reading a file, not of the detector
+    metrics = description.get("metrics", {}) | report.summary(figures)
+    refine = figures["map_refined"] > figures["map"]
+    checkpoint.finish(options.checkpoint, metrics, reader.fitted, refine)
+    result_table("on valid, cross-fitted", figures, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
 
 

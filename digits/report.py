@@ -50,14 +50,16 @@ class Report:
         self._count = 0
         self._start = self._last = time.perf_counter()
 
-    def add(self, record: dict[str, Any], target: dict[str, Any], photo: Tensor) -> Reading:
-        """Add a photo's detections, and read its number."""
+    def add(
+        self, record: dict[str, Any], target: dict[str, Any], photo: Tensor | None = None
+    ) -> Reading:
+        """Add a photo's detections, and read its number; without its pixels there is no picture."""
         reading = self.reader.read(record)
         if self.labelled:
             self._records.append(record)
             self._targets.append(target)
             self._readings.append(reading)
-        if len(self._items) < _PICTURES:
+        if photo is not None and len(self._items) < _PICTURES:
             self._items.append((record, target, photo))
         self._count += 1
         self._last = time.perf_counter()
