@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from digits import checkpoint
@@ -42,6 +43,17 @@ def test_two_epochs_are_finished_each(trained: Any, tmp_path: Path, capsys: Any)
         path = tmp_path / f"{name}.ckpt"
         assert is_finished(path) and checkpoint.load(path)["global_step"] == step
     assert "best_number.ckpt, another epoch: mAP" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_last_is_the_last_epoch_even_where_it_is_not_the_best(train: Any) -> None:
+    # Nothing is learnt, so the first epoch stays the best.
+    outcome = train("optimizer.lr=0", "callbacks.average=null", "trainer.max_epochs=3")
+    assert outcome.code == 0, outcome.err
+    epochs = [
+        checkpoint.load(outcome.folder / f"{name}.ckpt")["epoch"] for name in ("best", "last")
+    ]
+    assert epochs == [0, 2]
 
 
 def test_a_run_without_checkpoints_has_no_figures(trained: Any, tmp_path: Path) -> None:
