@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,8 @@ INK = torch.tensor([250, 20, 20], dtype=torch.uint8)
 
 
 def from_yaml(name):
-    return instantiate(OmegaConf.load(CONF / f"{name}.yaml"))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return instantiate(compose(name))
 
 
 def make(boxes, height=60, width=120, grey=90, labels=None):
@@ -175,6 +177,18 @@ def test_yaml_states_the_defaults():
     assert {**plain, **plain["photometric"]}.keys() - {"_target_", "_convert_"} == (
         vars(Geometric()).keys() | vars(Photometric()).keys()
     )
+
+
+def test_upright_keeps_a_level_row_level():
+    image, target = make([(20, 14, 40, 46), (42, 14, 60, 46), (60, 14, 75, 46)])
+    spread = {"geometric": [], "upright": []}
+    for name, tops in spread.items():
+        augment = from_yaml(name)
+        for seed in range(10):
+            torch.manual_seed(seed)
+            boxes = augment(image.clone(), dict(target))[1]["boxes"]
+            tops.append(float(boxes[:, 1].max() - boxes[:, 1].min()))
+    assert max(spread["upright"]) < 1e-3 < min(spread["geometric"])
 
 
 @pytest.mark.parametrize("name", ["color_jitter", "geometric"])
