@@ -31,7 +31,8 @@ def main() -> None:
     description = checkpoint.load(options.checkpoint)[checkpoint.KEY]
     _, records = read_detections(options.detections)
     targets = read_targets_of(records, options.labels)
-    report = Report(CalibratedReader(), labelled=True, backend="faster_coco_eval")
+    unfitted = CalibratedReader()
+    report = Report(unfitted, labelled=True, backend="faster_coco_eval")
     for record, target in zip(records, targets, strict=True):
         report.add(record, target)
     report.fit()
@@ -39,7 +40,7 @@ def main() -> None:
     if reader.fitted is None:
         raise DigitsError(
             f"{options.detections}: {len(records)} photos; expected at least "
-            f"{CalibratedReader().min_photos} with boxes to fit a reader to."
+            f"{unfitted.min_photos} with boxes to fit a reader to."
         )
     figures = report.figures()
     del figures["photos_per_second"]  # of reading a file, not of the detector

@@ -151,6 +151,10 @@ def build_detector(
             f"model: unknown argument {', '.join(unknown)}; see torchvision's FasterRCNN for its "
             "names."
         )
+    if box_voting is not None and not 0 < box_voting < 1:
+        raise DigitsError(
+            f"model.box_voting={box_voting}: expected an IoU between 0 and 1, or null."
+        )
     try:
         model = ZoomingRCNN(
             backbone.features,
@@ -165,7 +169,7 @@ def build_detector(
         )
         model.zoom = None if zoom is None else Zoom(**zoom)
         model.roi_heads.__class__ = VotingRoIHeads  # FasterRCNN insists on making its own
-        model.roi_heads.voting = _share("box_voting", box_voting)
+        model.roi_heads.voting = box_voting
     except (TypeError, ValueError) as error:
         raise DigitsError(f"model: {str(error).rstrip('.')}.") from error
     backbone.features.register_forward_hook(_float_features)
@@ -179,12 +183,6 @@ def build_detector(
         fresh = load_detector_state(model, backbone.state)
         _logger.info("Loaded weights; %d tensors start afresh: %s", len(fresh), ", ".join(fresh))
     return model
-
-
-def _share(name: str, value: float | None) -> float | None:
-    if value is not None and not 0 < value < 1:
-        raise ValueError(f"{name}={value}: expected an IoU between 0 and 1, or null")
-    return value
 
 
 def _heights(asked: tuple[float, float] | str, min_size: int) -> tuple[float, float]:

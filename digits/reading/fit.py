@@ -105,9 +105,7 @@ def _fit_boxes(
     occurring = np.unique(answer)
     bias[occurring] = 0
     if len(occurring) > 1:
-        from sklearn.linear_model import LogisticRegression  # reading needs none of it
-
-        model = LogisticRegression(C=penalty, max_iter=500).fit((evidence - mean) / spread, answer)
+        model = _logistic(penalty).fit((evidence - mean) / spread, answer)
         # With two outcomes, scikit-learn gives the log-odds of the second alone.
         rows = occurring if len(occurring) > 2 else occurring[1:]
         weights[rows], bias[rows] = model.coef_, model.intercept_
@@ -119,6 +117,12 @@ def _fit_boxes(
         "weights": weights.tolist(),
         "bias": bias.tolist(),
     }
+
+
+def _logistic(penalty: float) -> Any:
+    from sklearn.linear_model import LogisticRegression  # slow to import, and reading needs none
+
+    return LogisticRegression(C=penalty, max_iter=500)
 
 
 def _fit_numbers(
@@ -133,8 +137,6 @@ def _fit_numbers(
             right.append(decision.number == target_number(target))
     if len(set(right)) < 2:  # nothing to learn from: take the product as it is
         return [1.0, 0.0]
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=10.0).fit(np.array(odds)[:, None], right)
+    model = _logistic(10.0).fit(np.array(odds)[:, None], right)
     # Surer boxes must never make a number less sure.
     return [max(float(model.coef_[0, 0]), 0.0), float(model.intercept_[0])]
