@@ -19,14 +19,16 @@ RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
 
 
 def reading_item(
-    photo: Tensor, detections: dict[str, Tensor], read: Tensor, number: str, truth: str | None
+    photo: Tensor, detections: dict[str, Any], read: Tensor, number: str, truth: str | None
 ) -> dict[str, Any]:
     """What `draw_readings` takes of one photo.
 
-    `read` holds the indices of the boxes read; `truth` is `None` where it is not known.
+    `read` holds the indices of the boxes read; `truth` is `None` where it is not known. The photo
+    may be smaller than the height and width that detections give, which their boxes refer to.
     """
     return {
         "photo": photo.cpu(),
+        "size": (detections.get("height", photo.shape[1]), detections.get("width", photo.shape[2])),
         "boxes": detections["boxes"][read].float().cpu(),
         "labels": detections["labels"][read].cpu(),
         "number": number,
@@ -40,6 +42,7 @@ def draw_readings(photos: Sequence[dict[str, Any]], columns: int = 6) -> Any:
     Args:
         photos: per photo `photo` uint8 `(3, H, W)`, `boxes` `(K, 4)` xyxy, `labels` `(K,)`,
             `number` text, and `truth` text or `None`; green is right, red wrong, blue unknown.
+            `size`: the `(height, width)` that boxes refer to, if not the photo's.
 
     Returns:
         A matplotlib figure.
@@ -140,7 +143,8 @@ def _draw_one(axis: Any, item: dict[str, Any]) -> None:
     photo: Tensor = item["photo"]
     truth, number = item["truth"], item["number"]
     color = UNKNOWN if truth is None else RIGHT if truth == number else WRONG
-    axis.imshow(photo.permute(1, 2, 0).numpy())
+    height, width = item.get("size", photo.shape[1:])
+    axis.imshow(photo.permute(1, 2, 0).numpy(), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     for box, label in zip(item["boxes"].tolist(), item["labels"].tolist(), strict=True):
         left, top, right, bottom = box
         axis.add_patch(

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from digits.data.loading import loader
 from digits.errors import DigitsError
 
+_BATCHES = 4  # loaded at once, to be sorted by shape
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """`auto` is the first GPU where there is one, else the CPU.
@@ -42,21 +44,39 @@ def predict(
 
     Yields:
         Per photo: its detections with image_id, file_name, height and width; its target (empty
-        where the data has no labels); and the photo, uint8 `(3, H, W)`. Nothing is kept, so that
-        memory does not grow with the number of photos.
+        where the data has no labels); and the photo, uint8 `(3, h, w)`, which may be smaller than
+        height and width. Nothing is kept, so that memory does not grow with the number of photos.
     """
     model = model.to(device).eval()
     index = 0
-    for photos, targets in loader(data, num_workers, batch_size=batch_size):
-        found = model([photo.to(device, non_blocking=True) for photo in photos])
+    for photos, targets in loader(data, num_workers, batch_size=_BATCHES * batch_size):
+        found = _detect(model, photos, device, batch_size)
         for photo, target, detections in zip(photos, targets, found, strict=True):
-            record = {key: value.float().cpu() for key, value in detections.items()}
-            record["labels"] = detections["labels"].cpu()
-            record |= {
+            height, width = target.get("size", photo.shape[1:])
+            grown = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
+            record = {
+                "boxes": detections["boxes"].float().cpu() * grown,
+                "scores": detections["scores"].float().cpu(),
+                "labels": detections["labels"].cpu(),
                 "image_id": target["image_id"],
                 "file_name": data.file_name(index),
-                "height": photo.shape[1],
-                "width": photo.shape[2],
+                "height": height,
+                "width": width,
             }
             index += 1
             yield record, target, photo
+
+
+def _detect(
+    model: nn.Module, photos: list[Tensor], device: torch.device, batch_size: int
+) -> list[dict[str, Tensor]]:
+    """Detections in the order of the photos; those of like shape are detected together, since
+    every photo of a batch is padded to the widest."""
+    order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
+    found: list[dict[str, Tensor]] = [{}] * len(photos)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        parts = model([photos[i].to(device, non_blocking=True) for i in chosen])
+        for i, detections in zip(chosen, parts, strict=True):
+            found[i] = detections
+    return found

@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from digits.data.photos import SUFFIXES, load_photo
+from digits.data.photos import SUFFIXES, load_reduced
 from digits.errors import DigitsError
+
+# Pixels. Digits that the first look can find at all (`digits.models.zoom` takes the second) are
+# then some 50 pixels high; a phone's twelve million would only cost seconds.
+LONGEST = 1000
 
 
 class PhotoFolder(Dataset):
@@ -48,13 +52,18 @@ class PhotoFolder(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
-        """The photo, uint8 `(3, H, W)`, and an empty target."""
+        """The photo, uint8 `(3, h, w)`, reduced to `LONGEST` pixels, and an empty target.
+
+        The target's `size` is the file's own `(height, width)`, which boxes refer to.
+        """
+        photo, size = load_reduced(Path(self.paths[index]), LONGEST)
         target = {
             "boxes": torch.zeros(0, 4),
             "labels": torch.zeros(0, dtype=torch.int64),
             "image_id": int(self.image_ids[index]),
+            "size": size,
         }
-        return load_photo(Path(self.paths[index])), target
+        return photo, target
 
     def file_name(self, index: int) -> str:
         path = Path(self.paths[index])

@@ -32,21 +32,21 @@ class PhotoTransform(GeneralizedRCNNTransform):
     """
 
     def normalize(self, image: Tensor) -> Tensor:
-        """uint8 in 0..255 or float in 0..1, `(3, H, W)`, to normalised floats."""
-        if image.dtype == torch.uint8:
-            image = image.float().div_(255)
-        normalised: Tensor = super().normalize(image)
-        return normalised
+        """Nothing yet: `resize` normalises, once a large photo is small."""
+        return image
 
     def resize(
         self, image: Tensor, target: dict[str, Tensor] | None = None
     ) -> tuple[Tensor, dict[str, Tensor] | None]:
-        """Bring the short side to `min_size` pixels, the long one to `max_size` at most."""
+        """uint8 in 0..255 or float in 0..1, `(3, H, W)`, to normalised floats whose short side is
+        `min_size` pixels, their long one `max_size` at most."""
         height, width = image.shape[-2:]
         short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
         scale = min(short / min(height, width), self.max_size / max(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        image = interpolate(image[None], size, mode="bilinear", antialias=scale < 1)[0]
+        scale_255 = 255 if image.dtype == torch.uint8 else 1
+        image = interpolate(image[None].float(), size, mode="bilinear", antialias=scale < 1)[0]
+        image = super().normalize(image / scale_255)
         if target is not None:
             target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
         return image, target
@@ -96,7 +96,7 @@ def build_detector(
     roi_sampling: int = 2,
     shared_box: bool = False,
     box_voting: float | None = None,
-    zoom: Mapping[str, float] | None = None,
+    zoom: Mapping[str, Any] | None = None,
     **rcnn: Any,
 ) -> FasterRCNN:
     """Assemble the detector.

@@ -1,9 +1,10 @@
-"""A second, closer look at small digits; torch only, no Lightning.
+"""Closer looks at small digits; torch only, no Lightning.
 
 A detector that takes photos of a fixed short side sees the digits of a whole door in some ten
 pixels. So where the digits found are small in their photo, the surroundings are cut off and the
 rest is detected again, from the photo's own pixels. Coarse to fine; on photos extended until their
-digits took 0.12 to 0.3 of the height it doubled the numbers read (docs/experiments.md).
+digits took 0.12 to 0.3 of the height it doubled the numbers read (docs/experiments.md). Where the
+first look finds none at all, it is taken again from closer, over the whole photo.
 """
 
 from dataclasses import dataclass
@@ -26,18 +27,23 @@ class Zoom:
         margin: kept around them, in digit heights.
         min_aspect: least width / height of the window, within the photo.
         gain: the window must be so many times smaller than the photo, by their short sides.
+        search: where no digit is found, the whole photo is looked at again, so many times larger
+            than at first, one factor after the other while the photo has as many pixels.
     """
 
     min_score: float = 0.3
     margin: float = 0.35
     min_aspect: float = 1.0
     gain: float = 1.25
+    search: tuple[float, ...] = (2.0, 4.0)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_score < 1 or self.margin <= 0 or self.gain <= 1 or self.min_aspect < 0:
             raise ValueError(
                 f"{self}: expected 0 < min_score < 1, margin > 0, min_aspect >= 0 and gain > 1."
             )
+        if list(self.search) != sorted(self.search) or min(self.search, default=2) <= 1:
+            raise ValueError(f"{self}: expected search to be factors above 1, ascending.")
 
     def window(self, boxes: Tensor, scores: Tensor, height: int, width: int) -> Window | None:
         """What to look at closer, if anything.
@@ -93,6 +99,7 @@ class ZoomingRCNN(FasterRCNN):
         found = super().forward(images, targets)
         if self.training or self.zoom is None:
             return found
+        self._search(images, found, self.zoom)
         windows = {}
         for index, (image, first) in enumerate(zip(images, found, strict=True)):
             height, width = image.shape[-2:]
@@ -108,3 +115,26 @@ class ZoomingRCNN(FasterRCNN):
         for (index, window), second in zip(windows.items(), closer, strict=True):
             found[index] = combine(found[index], second, window, limit)
         return found
+
+    def _search(self, images: list[Tensor], found: list[dict[str, Tensor]], zoom: Zoom) -> None:
+        """Put detections of enlarged photos where there were no digits before, in place."""
+        transform = self.transform
+        sides = transform.min_size, transform.max_size
+        for factor in zoom.search:
+            lost = [
+                index
+                for index, (image, digits) in enumerate(zip(images, found, strict=True))
+                if not (digits["scores"] >= zoom.min_score).any()
+                and min(image.shape[-2:]) >= factor * sides[0][-1]
+            ]
+            if not lost:
+                break
+            transform.min_size = [round(factor * side) for side in sides[0]]
+            transform.max_size = round(factor * sides[1])
+            try:
+                again = super().forward([images[index] for index in lost])
+            finally:
+                transform.min_size, transform.max_size = sides
+            for index, digits in zip(lost, again, strict=True):
+                if (digits["scores"] >= zoom.min_score).any():
+                    found[index] = digits

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from digits.data.photos import check_photo, load_photo
+from digits.data.photos import check_photo, load_photo, load_reduced
 from digits.errors import DigitsError
 
 RED, WHITE, BLACK = [255, 0, 0], [255, 255, 255], [0, 0, 0]
@@ -80,9 +80,10 @@ def test_transparent_pixels_lie_on_white(png: Path, array: list, expected: list)
     assert pixels(png) == [expected]
 
 
-def rotated(path: Path, orientation: int) -> Path:
-    """Stored 40 wide and 20 high: left half black, right half white."""
-    image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 20, 1).repeat(20, 0))
+def rotated(path: Path, orientation: int, scale: int = 1) -> Path:
+    """Stored 40 wide and 20 high, times `scale`: left half black, right half white."""
+    side = 20 * scale
+    image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), side, 1).repeat(side, 0))
     exif = Image.Exif()
     exif[0x0112] = orientation
     image.save(path, exif=exif, quality=95)
@@ -104,6 +105,26 @@ def test_a_photo_marked_as_rotated_is_turned_upright(
     photo = load_photo(rotated(tmp_path / "1.jpg", orientation))
     assert photo.shape[1:] == shape
     assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
+
+
+@pytest.mark.parametrize(
+    ("orientation", "shape", "dark"),
+    [(1, (50, 100), np.s_[:, :45]), (6, (100, 50), np.s_[:45, :])],
+)
+def test_a_large_photo_is_reduced_upright_and_its_own_size_told(
+    tmp_path: Path, orientation: int, shape: tuple[int, int], dark: tuple[slice, slice]
+) -> None:
+    photo, size = load_reduced(rotated(tmp_path / "1.jpg", orientation, scale=20), 100)
+    assert photo.shape[1:] == shape and photo.is_contiguous()
+    assert size == (8 * shape[0], 8 * shape[1])
+    assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
+
+
+@pytest.mark.parametrize("name", ["1.png", "1.jpg"])
+def test_a_small_photo_is_not_reduced(tmp_path: Path, name: str) -> None:
+    Image.effect_noise((40, 20), 90).convert("RGB").save(tmp_path / name)
+    photo, size = load_reduced(tmp_path / name, 40)
+    assert size == (20, 40) and torch.equal(photo, load_photo(tmp_path / name))
 
 
 @pytest.mark.parametrize("orientation", [6, 8])

@@ -143,11 +143,19 @@ def test_photos_are_resized_by_their_short_side_within_a_bound(
 
 
 def test_shrinking_averages_instead_of_skipping_pixels() -> None:
-    transform = PhotoTransform([10], 100, [0.5] * 3, [0.5] * 3, 16).eval()
+    transform = PhotoTransform([10], 100, [0.0] * 3, [1.0] * 3, 16).eval()
     stripes = torch.zeros(3, 100, 100)
     stripes[..., ::10] = 1  # thin strokes
     image, _ = transform.resize(stripes, None)
     assert image.mean() == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_photos_are_normalised_whatever_their_kind(kind: torch.dtype) -> None:
+    transform = PhotoTransform([10], 100, [0.5, 0.25, 0.0], [0.5, 0.25, 1.0], 16).eval()
+    white = torch.full((3, 20, 30), 255 if kind == torch.uint8 else 1, dtype=kind)
+    batch, _ = transform([white])
+    assert batch.tensors[0, :, 5, 5].tolist() == pytest.approx([1, 3, 1])
 
 
 def test_of_several_short_sides_training_draws_and_evaluation_takes_the_last() -> None:

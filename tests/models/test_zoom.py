@@ -1,5 +1,7 @@
 """The closer look: which window, what becomes of its boxes, and that numbers gain by it."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -68,10 +70,33 @@ def test_boxes_come_from_the_look_that_saw_them_best() -> None:
     assert nothing["labels"].tolist() == [5]
 
 
-@pytest.mark.parametrize("wrong", [{"gain": 1.0}, {"min_score": 0}, {"margin": -1}, {"zoom": 2}])
-def test_wrong_arguments_are_named(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gain": 1.0}, {"min_score": 0}, {"margin": -1}, {"zoom": 2}, {"search": [4, 2]},
+        {"search": [1]},
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(DigitsError, match=f"model: .*{next(iter(wrong))}"):
         build_detector(small_fpn(), min_size=64, max_size=176, zoom=wrong)
+
+
+@pytest.mark.parametrize(
+    ("shape", "looks"),
+    [((300, 400), [64, 128, 256]), ((150, 200), [64, 128]), ((120, 180), [64])],
+)
+def test_a_photo_without_digits_is_searched_as_closely_as_its_pixels_allow(
+    shape: tuple[int, int], looks: list[int]
+) -> None:
+    zoom = {"min_score": 0.999}  # more than an untrained network is sure of
+    model = build_detector(small_fpn(), min_size=64, max_size=176, zoom=zoom).eval()
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[2]))
+    with torch.inference_mode():
+        model([torch.zeros(3, *shape, dtype=torch.uint8)])
+    assert seen == looks
+    assert model.transform.min_size == [64] and model.transform.max_size == 176
 
 
 def test_training_looks_once() -> None:
@@ -92,4 +117,19 @@ def test_more_numbers_are_read_from_afar() -> None:
         read = [reader(model([photo])[0]) for photo in photos]
         return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))
 
-    assert right({}) > 1.3 * right(None)
+    assert right({"search": []}) > 1.3 * right(None)
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_numbers_too_small_for_the_first_look_are_found() -> None:
+    loaded = checkpoint.load(checkpoint.SHIPPED)
+    reader = checkpoint.rebuild_reader(loaded)
+    photos, targets = zip(*Distant(SyntheticDigits(40, seed=9), share=(0.04, 0.08)), strict=True)
+
+    def right(search: list[float]) -> int:
+        model = checkpoint.rebuild(loaded, {"zoom": {"search": search}})
+        read = [reader(model([photo])[0]) for photo in photos]
+        return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))
+
+    assert right([2, 4]) > 2 * right([]) + 5
