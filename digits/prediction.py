@@ -1,6 +1,6 @@
 """A detector and photos to detections, streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -9,7 +9,11 @@ from torch import Tensor, nn
 from digits.data.loading import loader
 from digits.errors import DigitsError
 
-_BATCHES = 4  # loaded at once, to be sorted by shape
+# What is sorted by shape at once: so many batches, or fewer where they hold more bytes.
+_BATCHES = 4
+_BYTES = 100_000_000
+
+Batch = tuple[list[Tensor], list[dict[str, Any]]]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -49,7 +53,8 @@ def predict(
     """
     model = model.to(device).eval()
     index = 0
-    for photos, targets in loader(data, num_workers, batch_size=_BATCHES * batch_size):
+    batches = loader(data, num_workers, batch_size=batch_size)
+    for photos, targets in _gathered(batches, _BATCHES * batch_size):
         found = _detect(model, photos, device, batch_size)
         for photo, target, detections in zip(photos, targets, found, strict=True):
             height, width = target.get("size", photo.shape[1:])
@@ -65,6 +70,19 @@ def predict(
             }
             index += 1
             yield record, target, photo
+
+
+def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Several batches as one, of `most` photos, or of fewer and larger ones."""
+    photos: list[Tensor] = []
+    targets: list[dict[str, Any]] = []
+    for more, theirs in batches:
+        photos, targets = photos + more, targets + theirs
+        if len(photos) >= most or sum(photo.nbytes for photo in photos) > _BYTES:
+            yield photos, targets
+            photos, targets = [], []
+    if photos:
+        yield photos, targets
 
 
 def _detect(

@@ -53,6 +53,15 @@ def test_photos_of_one_shape_share_a_batch(folder: Path) -> None:
     assert len(mixed) <= 1
 
 
+def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits.prediction._BYTES", 1)
+    model = GreyReader()
+    found = predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0)
+    next(found)
+    assert len(model.batches) == 1  # the first batch was detected before the second was waited for
+    assert len(list(found)) == 9
+
+
 def test_boxes_refer_to_the_pixels_of_the_file(tmp_path: Path) -> None:
     Image.new("RGB", (3000, 1500), (7, 7, 7)).save(tmp_path / "a.png")
     data = PhotoFolder(str(tmp_path))

@@ -44,9 +44,9 @@ class PhotoTransform(GeneralizedRCNNTransform):
         short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
         scale = min(short / min(height, width), self.max_size / max(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        scale_255 = 255 if image.dtype == torch.uint8 else 1
+        white = 255 if image.dtype == torch.uint8 else 1
         image = interpolate(image[None].float(), size, mode="bilinear", antialias=scale < 1)[0]
-        image = super().normalize(image / scale_255)
+        image = super().normalize(image / white)
         if target is not None:
             target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
         return image, target
