@@ -53,7 +53,7 @@ def detect_members(
             header = checkpoint.header(loaded, path, settings) | {"split": split, "photos": photos}
             origin = [header[k] for k in ("checkpoint_sha256", "config_digest", "photos")]
             kind = split if split in ("train", "valid", "test") else "photos"
-            own = path != checkpoint.SHIPPED and os.access(path.parent, os.W_OK)
+            own = path.resolve() != checkpoint.SHIPPED.resolve() and os.access(path.parent, os.W_OK)
             folder = path.parent if own else spare
             kept = folder / "detections" / f"{kind}-{checkpoint.digest_of(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"

@@ -105,31 +105,23 @@ def test_training_looks_once() -> None:
     assert set(losses) >= {"loss_classifier", "loss_box_reg"}
 
 
-@pytest.mark.slow
 @torch.inference_mode()
+def right(zoom: dict[str, Any] | None, count: int, share: tuple[float, float]) -> int:
+    """How many numbers the shipped model reads, of `count` whose digits take `share`."""
+    loaded = checkpoint.load(checkpoint.SHIPPED)
+    reader, model = checkpoint.rebuild_reader(loaded), checkpoint.rebuild(loaded, {"zoom": zoom})
+    photos, targets = zip(*Distant(SyntheticDigits(count, seed=9), share=share), strict=True)
+    read = [reader(model([photo])[0]) for photo in photos]
+    return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))
+
+
+@pytest.mark.slow
 def test_more_numbers_are_read_from_afar() -> None:
-    loaded = checkpoint.load(checkpoint.SHIPPED)
-    reader = checkpoint.rebuild_reader(loaded)
-    photos, targets = zip(*Distant(SyntheticDigits(80, seed=9), share=(0.1, 0.2)), strict=True)
-
-    def right(zoom: dict[str, float] | None) -> int:
-        model = checkpoint.rebuild(loaded, {"zoom": zoom})
-        read = [reader(model([photo])[0]) for photo in photos]
-        return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))
-
-    assert right({"search": []}) > 1.3 * right(None)
+    far = 80, (0.1, 0.2)
+    assert right({"search": []}, *far) > 1.3 * right(None, *far)
 
 
 @pytest.mark.slow
-@torch.inference_mode()
 def test_numbers_too_small_for_the_first_look_are_found() -> None:
-    loaded = checkpoint.load(checkpoint.SHIPPED)
-    reader = checkpoint.rebuild_reader(loaded)
-    photos, targets = zip(*Distant(SyntheticDigits(40, seed=9), share=(0.04, 0.08)), strict=True)
-
-    def right(search: list[float]) -> int:
-        model = checkpoint.rebuild(loaded, {"zoom": {"search": search}})
-        read = [reader(model([photo])[0]) for photo in photos]
-        return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))
-
-    assert right([2, 4]) > 2 * right([]) + 5
+    far = 40, (0.04, 0.08)
+    assert right({"search": [2, 4]}, *far) > 2 * right({"search": []}, *far) + 5
