@@ -52,15 +52,13 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         DigitsError: missing, unreadable or truncated file.
     """
     with _opened(path) as image:
-        width, height = image.size
-        share = longest / max(width, height)
+        size = _upright_size(image)
+        share = longest / max(size)
         if share < 1:  # a JPEG's blocks can be decoded at a half, a quarter or an eighth
-            image.draft(None, (max(1, int(width * share)), max(1, int(height * share))))
-        if image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS:
-            width, height = height, width
+            image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
         photo = _to_rgb(ImageOps.exif_transpose(image))
         photo.thumbnail((longest, longest))
-        return _to_tensor(photo), (height, width)
+        return _to_tensor(photo), size
 
 
 def check_photo(path: Path, size: tuple[int, int]) -> None:
@@ -95,10 +93,15 @@ def _to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def _upright(image: Image.Image, path: Path, size: tuple[int, int] | None) -> bool:
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """`(height, width)` once the photo is turned as its camera says."""
     stored = (image.height, image.width)
     sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-    upright = stored[::-1] if sideways else stored
+    return stored[::-1] if sideways else stored
+
+
+def _upright(image: Image.Image, path: Path, size: tuple[int, int] | None) -> bool:
+    stored, upright = (image.height, image.width), _upright_size(image)
     if size is None or size == upright:
         return True
     if size == stored:  # annotated by a tool that ignores EXIF
