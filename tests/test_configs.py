@@ -219,6 +219,13 @@ def test_the_reports_recipe_to_the_letter(config: Any) -> None:
     assert (best["monitor"], best["mode"]) == ("val/map", "max")
 
 
+def test_a_backbone_that_reads_text_already_learns_slower(config: Any) -> None:
+    """Its group says so, and the command line may say otherwise."""
+    assert config().backbone_lr_factor == 1
+    assert config("backbone=ppocr_fpn").backbone_lr_factor == 0.3
+    assert config("backbone=ppocr_fpn", "backbone_lr_factor=0.1").backbone_lr_factor == 0.1
+
+
 def test_every_yaml_file_can_be_read_alone() -> None:
     for path in sorted(CONF.rglob("*.yaml")):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path

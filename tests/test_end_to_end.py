@@ -199,6 +199,20 @@ def test_without_a_checkpoint_the_model_that_ships_reads(predict: Script) -> Non
     assert len(right) >= 0.75 * len(read), read
 
 
+def test_the_package_stays_as_it_was_installed(
+    predict: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Detections are kept beside a checkpoint, but not beside the one that ships."""
+    Image.effect_noise((50, 40), 80).convert("RGB").save(tmp_path / "door.png")
+    monkeypatch.chdir(SHIPPED.parents[1])
+    outcome = predict(
+        f"ckpt={SHIPPED.relative_to(Path.cwd())}", f"photos={tmp_path}", "tta.scales=[1,1.2]"
+    )
+    assert outcome.code == 0, outcome.err
+    assert not (SHIPPED.parent / "detections").exists()
+    assert len(list((outcome.folder / "detections").glob("photos-*.json"))) == 2
+
+
 @pytest.mark.parametrize(
     "overrides",
     [

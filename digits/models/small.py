@@ -1,7 +1,7 @@
 """The CPU default: a small network for small photos; torch only, no Lightning."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -69,13 +69,27 @@ def small_fpn(
         )
     features = SmallFPN(widths, blocks, out_channels)
 
-    def box_head(channels: int, side: int) -> nn.Module:
+    strides = tuple(4 * 2**level for level in range(len(blocks)))
+    return Parts(
+        features,
+        strides,
+        box_head=normalised_head(box_head_width),
+        state=pretrained(weights, features),
+    )
+
+
+def normalised_head(width: int) -> Callable[[int, int], nn.Module]:
+    """A RoI head of two layers that learns from scratch: plain ones stall for several epochs.
+
+    Args:
+        width: units of both layers.
+    """
+
+    def build(channels: int, side: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Flatten()]
-        for width in (channels * side * side, box_head_width):
-            # Normalised, since it learns from scratch: plain layers stall for several epochs.
-            layers += [nn.Linear(width, box_head_width, bias=False)]
-            layers += [nn.BatchNorm1d(box_head_width), nn.ReLU(inplace=True)]
+        for inputs in (channels * side * side, width):
+            layers += [nn.Linear(inputs, width, bias=False)]
+            layers += [nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
         return nn.Sequential(*layers)
 
-    strides = tuple(4 * 2**level for level in range(len(blocks)))
-    return Parts(features, strides, box_head=box_head, state=pretrained(weights, features))
+    return build

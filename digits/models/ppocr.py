@@ -1,0 +1,212 @@
+"""The network that PP-OCRv6 reads lines of text with, under a feature pyramid.
+
+torch only; to take its weights from there, the extra `text` (rapidocr, whose wheel holds them, and
+onnx, the format).
+"""
+
+import importlib.util
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.ops import FeaturePyramidNetwork
+
+from digits.errors import DigitsError
+from digits.models.parts import Parts
+from digits.models.small import normalised_head
+from digits.models.weights import pretrained
+
+FILE = "PP-OCRv6_rec_small.onnx"
+WIDTHS = (96, 192)  # channels at strides 4 and 8
+_BLOCKS = (3, 6)
+# torchvision's detectors normalise photos by these, red first; PP-OCR takes 2 x - 1, blue first.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class _Same(nn.Sequential):
+    """A layer of 2 x 2 cells that keeps the size of a map without negative values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = super().forward(pad(x, (0, 1, 0, 1)))
+        return y
+
+
+class _Stem(nn.Module):
+    """Photos to `channels` at stride 4."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.first = nn.Sequential(nn.Conv2d(3, half, 3, 2, 1), nn.ReLU(inplace=True))
+        self.branch = nn.Sequential(
+            _Same(nn.Conv2d(half, half // 2, 2)),
+            nn.ReLU(inplace=True),
+            _Same(nn.Conv2d(half // 2, half, 2)),
+            nn.ReLU(inplace=True),
+        )
+        self.pool = _Same(nn.MaxPool2d(2, 1))
+        self.last = nn.Sequential(
+            nn.Conv2d(channels, half, 3, 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, channels, 1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        y: Tensor = self.last(torch.cat([self.pool(x), self.branch(x)], 1))
+        return y
+
+
+class _Block(nn.Module):
+    """A depthwise convolution, a gate on the channels in some, then two layers of each cell."""
+
+    def __init__(self, channels: int, gated: bool) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.gate = _gate(channels) if gated else None
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.depthwise(x)
+        if self.gate is not None:
+            x = x * self.gate(x)
+        y: Tensor = x + self.layers(x)
+        return y
+
+
+def _gate(channels: int) -> nn.Module:
+    """Squeeze and excitation (Hu et al. 2018, arXiv 1709.01507)."""
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(1),
+        nn.Conv2d(channels, channels // 4, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels // 4, channels, 1),
+        nn.Hardsigmoid(),
+    )
+
+
+def _stage(channels: int, blocks: int) -> nn.Sequential:
+    gated = (i % 2 == 0 and i < blocks - 1 for i in range(blocks))
+    return nn.Sequential(*(_Block(channels, gate) for gate in gated))
+
+
+class TextFPN(nn.Module):
+    """The first two of the network's three stages, at strides 4 and 8, with a feature pyramid.
+
+    PP-OCR halves only the height after stride 4, since a line is read along its width; here the
+    width is halved as well.
+
+    Args:
+        out_channels: channels of every pyramid level.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        fine, coarse = WIDTHS
+        self.stem = _Stem(fine)
+        down = nn.Sequential(
+            nn.Conv2d(fine, fine, 3, 2, 1, groups=fine),
+            nn.Conv2d(fine, coarse, 1),
+            nn.GELU(),
+            nn.Conv2d(coarse, coarse, 1),
+        )
+        self.stages = nn.ModuleList(
+            [_stage(fine, _BLOCKS[0]), nn.Sequential(down, *_stage(coarse, _BLOCKS[1]))]
+        )
+        self.fpn = FeaturePyramidNetwork(list(WIDTHS), out_channels, norm_layer=nn.BatchNorm2d)
+        self.fpn.layer_blocks[0] = nn.Identity()  # the finest map is only pooled from
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.stem(x)
+        maps = OrderedDict()
+        for level, stage in enumerate(self.stages):
+            x = stage(x)
+            maps[str(level)] = x
+        features: dict[str, Tensor] = self.fpn(maps)
+        return features
+
+
+def ppocr_fpn(weights: str = "ppocr", out_channels: int = 96, box_head_width: int = 256) -> Parts:
+    """What PP-OCRv6 (small) reads text with, for digits: see `TextFPN`.
+
+    Args:
+        weights: `ppocr` (of the installed rapidocr), `none`, or a file with a detector's state.
+        out_channels: channels of every pyramid level.
+        box_head_width: units in the two layers that judge a box.
+
+    Raises:
+        DigitsError: rapidocr or onnx is missing, or holds another network.
+    """
+    features = TextFPN(out_channels)
+    if weights == "ppocr":
+        load_ppocr(features, packaged())
+    state = None if weights == "ppocr" else pretrained(weights, features)
+    head = normalised_head(box_head_width)
+    return Parts(features, (4, 8), box_head=head, state=state)
+
+
+def packaged() -> Path:
+    """The file with PP-OCRv6's recognition network in the installed rapidocr.
+
+    Raises:
+        DigitsError: it is not there.
+    """
+    spec = importlib.util.find_spec("rapidocr")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "models" / FILE
+        if path.is_file():
+            return path
+    found = "rapidocr is not installed" if spec is None else f"this rapidocr has no {FILE}"
+    raise DigitsError(
+        f"backbone.weights=ppocr: {found}; pip install 'digits[text]', or say "
+        "backbone.weights=none or backbone.weights=FILE."
+    )
+
+
+def load_ppocr(features: TextFPN, path: Path) -> None:
+    """Load a recognition network in ONNX form, its convolutions in the order of their use.
+
+    Raises:
+        DigitsError: onnx is missing, or the file holds another network.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise DigitsError(
+            "backbone.weights=ppocr needs onnx: pip install 'digits[text]'."
+        ) from error
+    graph = onnx.load(path).graph
+    arrays = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in graph.initializer}
+    biases = {
+        node.input[0]: arrays[node.input[1]].flatten()
+        for node in graph.node
+        if node.op_type == "Add" and node.input[1] in arrays
+    }
+    nodes = [node for node in graph.node if node.op_type == "Conv"]
+    modules = [*features.stem.modules(), *features.stages.modules()]
+    layers = [module for module in modules if isinstance(module, nn.Conv2d)]
+    try:
+        for layer, node in zip(layers, nodes[: len(layers)], strict=True):
+            state = {"weight": arrays[node.input[1]], "bias": biases[node.output[0]]}
+            layer.load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise DigitsError(
+            f"{path}: not the network of {FILE}; pip install 'rapidocr>=3.10,<4'."
+        ) from error
+    _take_normalised(layers[0])
+
+
+@torch.no_grad()
+def _take_normalised(first: nn.Conv2d) -> None:
+    """Fold the difference of the two normalisations into the first layer."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (_MEAN, _STD))
+    kernel = first.weight.flip(1)
+    first.weight.copy_(kernel * 2 * std)
+    assert first.bias is not None
+    first.bias += (kernel * (2 * mean - 1)).sum((1, 2, 3))
