@@ -222,7 +222,7 @@ def test_the_reports_recipe_to_the_letter(config: Any) -> None:
 def test_a_backbone_that_reads_text_already_learns_slower(config: Any) -> None:
     """Its group says so, and the command line may say otherwise."""
     assert config().backbone_lr_factor == 1
-    assert config("backbone=ppocr_fpn").backbone_lr_factor == 0.3
+    assert config("backbone=ppocr_fpn").backbone_lr_factor == 0.15
     assert config("backbone=ppocr_fpn", "backbone_lr_factor=0.1").backbone_lr_factor == 0.1
 
 

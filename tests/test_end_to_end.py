@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,22 @@ def test_without_a_checkpoint_the_model_that_ships_reads(predict: Script) -> Non
     assert set(read) == {path.name for path in photos.glob("*.png")}
     right = [name for name, number in read.items() if name == f"house-{number}.png"]
     assert len(right) >= 0.75 * len(read), read
+
+
+def test_the_fusion_that_comes_with_the_project_reads(predict: Script, tmp_path: Path) -> None:
+    """As it was fitted; a changed checkpoint in it would be refused."""
+    root = SHIPPED.parents[1]
+    for path in (root / "ensemble").rglob("*"):
+        if path.suffix in (".ckpt", ".json") and path.parent.name != "detections":
+            place = tmp_path / path.relative_to(root)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+    photos, folder = root / "docs" / "photos", tmp_path / "ensemble"
+    outcome = predict(f"ckpt={folder}", f"fusion.fit={folder}/fusion.json", f"photos={photos}")
+    assert outcome.code == 0, outcome.err
+    read = {row["file_name"]: row["number"] for row in rows(outcome.folder / "numbers.csv")}
+    right = [name for name, number in read.items() if name == f"house-{number}.png"]
+    assert len(right) >= 0.75 * len(list(photos.glob("*.png"))), read
 
 
 def test_the_package_stays_as_it_was_installed(
