@@ -1,6 +1,7 @@
 """What a backbone contributes to a detector, and what the backbones share; torch only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import gcd
 from typing import Any, NamedTuple
@@ -157,3 +158,13 @@ def permute_maps(features: nn.Module) -> None:
         return ({name: x.permute(0, 3, 1, 2) for name, x in maps[0].items()},)
 
     features.fpn.register_forward_pre_hook(permute)  # type: ignore[union-attr]
+
+
+def run_stages(x: Tensor, stages: Iterable[nn.Module], fpn: nn.Module) -> dict[str, Tensor]:
+    """The maps of stages that run one after the other, through a pyramid, finest first."""
+    maps = OrderedDict()
+    for level, stage in enumerate(stages):
+        x = stage(x)
+        maps[str(level)] = x
+    features: dict[str, Tensor] = fpn(maps)
+    return features

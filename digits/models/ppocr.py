@@ -1,28 +1,17 @@
-"""The network that PP-OCRv6 reads lines of text with, under a feature pyramid.
-
-torch only; to take its weights from there, the extra `text` (rapidocr, whose wheel holds them, and
-onnx, the format).
-"""
-
-import importlib.util
-from collections import OrderedDict
-from pathlib import Path
+"""The network that PP-OCRv6 reads lines of text with, under a feature pyramid; torch only."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.ops import FeaturePyramidNetwork
 
-from digits.errors import DigitsError
-from digits.models.parts import Parts
+from digits.models.parts import Parts, run_stages
+from digits.models.ppocr_weights import load_ppocr, packaged
 from digits.models.small import normalised_head
 from digits.models.weights import pretrained
 
-FILE = "PP-OCRv6_rec_small.onnx"
 WIDTHS = (96, 192)  # channels at strides 4 and 8
 _BLOCKS = (3, 6)
-# torchvision's detectors normalise photos by these, red first; PP-OCR takes 2 x - 1, blue first.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _Same(nn.Sequential):
@@ -123,13 +112,7 @@ class TextFPN(nn.Module):
         self.fpn.layer_blocks[0] = nn.Identity()  # the finest map is only pooled from
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x = self.stem(x)
-        maps = OrderedDict()
-        for level, stage in enumerate(self.stages):
-            x = stage(x)
-            maps[str(level)] = x
-        features: dict[str, Tensor] = self.fpn(maps)
-        return features
+        return run_stages(self.stem(x), self.stages, self.fpn)
 
 
 def ppocr_fpn(weights: str = "ppocr", out_channels: int = 96, box_head_width: int = 256) -> Parts:
@@ -145,68 +128,7 @@ def ppocr_fpn(weights: str = "ppocr", out_channels: int = 96, box_head_width: in
     """
     features = TextFPN(out_channels)
     if weights == "ppocr":
-        load_ppocr(features, packaged())
+        load_ppocr([features.stem, features.stages], packaged())
     state = None if weights == "ppocr" else pretrained(weights, features)
     head = normalised_head(box_head_width)
     return Parts(features, (4, 8), box_head=head, state=state)
-
-
-def packaged() -> Path:
-    """The file with PP-OCRv6's recognition network in the installed rapidocr.
-
-    Raises:
-        DigitsError: it is not there.
-    """
-    spec = importlib.util.find_spec("rapidocr")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder) / "models" / FILE
-        if path.is_file():
-            return path
-    found = "rapidocr is not installed" if spec is None else f"this rapidocr has no {FILE}"
-    raise DigitsError(
-        f"backbone.weights=ppocr: {found}; pip install 'digits[text]', or say "
-        "backbone.weights=none or backbone.weights=FILE."
-    )
-
-
-def load_ppocr(features: TextFPN, path: Path) -> None:
-    """Load a recognition network in ONNX form, its convolutions in the order of their use.
-
-    Raises:
-        DigitsError: onnx is missing, or the file holds another network.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise DigitsError(
-            "backbone.weights=ppocr needs onnx: pip install 'digits[text]'."
-        ) from error
-    graph = onnx.load(path).graph
-    arrays = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in graph.initializer}
-    biases = {
-        node.input[0]: arrays[node.input[1]].flatten()
-        for node in graph.node
-        if node.op_type == "Add" and node.input[1] in arrays
-    }
-    nodes = [node for node in graph.node if node.op_type == "Conv"]
-    modules = [*features.stem.modules(), *features.stages.modules()]
-    layers = [module for module in modules if isinstance(module, nn.Conv2d)]
-    try:
-        for layer, node in zip(layers, nodes[: len(layers)], strict=True):
-            state = {"weight": arrays[node.input[1]], "bias": biases[node.output[0]]}
-            layer.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise DigitsError(
-            f"{path}: not the network of {FILE}; pip install 'rapidocr>=3.10,<4'."
-        ) from error
-    _take_normalised(layers[0])
-
-
-@torch.no_grad()
-def _take_normalised(first: nn.Conv2d) -> None:
-    """Fold the difference of the two normalisations into the first layer."""
-    mean, std = (torch.tensor(v)[:, None, None] for v in (_MEAN, _STD))
-    kernel = first.weight.flip(1)
-    first.weight.copy_(kernel * 2 * std)
-    assert first.bias is not None
-    first.bias += (kernel * (2 * mean - 1)).sum((1, 2, 3))

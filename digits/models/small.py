@@ -1,6 +1,5 @@
 """The CPU default: a small network for small photos; torch only, no Lightning."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
@@ -8,7 +7,7 @@ from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
 from digits.errors import DigitsError
-from digits.models.parts import Parts
+from digits.models.parts import Parts, run_stages
 from digits.models.weights import pretrained
 
 
@@ -45,13 +44,7 @@ class SmallFPN(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x = self.stem(x)
-        maps = OrderedDict()
-        for level, stage in enumerate(self.stages):
-            x = stage(x)
-            maps[str(level)] = x
-        features: dict[str, Tensor] = self.fpn(maps)
-        return features
+        return run_stages(self.stem(x), self.stages, self.fpn)
 
 
 def small_fpn(

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from digits.errors import DigitsError
-from digits.models.ppocr import FILE, TextFPN, load_ppocr, packaged, ppocr_fpn
+from digits.models.ppocr import TextFPN, ppocr_fpn
+from digits.models.ppocr_weights import FILE, load_ppocr, packaged
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("rapidocr")
@@ -71,4 +72,4 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     del network.graph.node[:40]
     onnx.save(network, tmp_path / "other.onnx")
     with pytest.raises(DigitsError, match=f"other.onnx: not the network of {FILE}"):
-        load_ppocr(TextFPN(96), tmp_path / "other.onnx")
+        load_ppocr([TextFPN(96).stem], tmp_path / "other.onnx")
