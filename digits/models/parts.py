@@ -22,6 +22,23 @@ def two_layers(channels: int, side: int) -> nn.Module:
     return TwoMLPHead(channels * side * side, 1024)
 
 
+def normalised_head(width: int) -> Callable[[int, int], nn.Module]:
+    """A RoI head of two layers that learns from scratch: plain ones stall for several epochs.
+
+    Args:
+        width: units of both layers.
+    """
+
+    def build(channels: int, side: int) -> nn.Module:
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs in (channels * side * side, width):
+            layers += [nn.Linear(inputs, width, bias=False)]
+            layers += [nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers)
+
+    return build
+
+
 class Parts(NamedTuple):
     """What a backbone contributes to a detector."""
 

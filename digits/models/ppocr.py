@@ -5,12 +5,11 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.ops import FeaturePyramidNetwork
 
-from digits.models.parts import Parts, run_stages
+from digits.models.parts import Parts, normalised_head, run_stages
 from digits.models.ppocr_weights import load_ppocr, packaged
-from digits.models.small import normalised_head
 from digits.models.weights import pretrained
 
-WIDTHS = (96, 192)  # channels at strides 4 and 8
+_WIDTHS = (96, 192)  # channels at strides 4 and 8
 _BLOCKS = (3, 6)
 
 
@@ -97,7 +96,7 @@ class TextFPN(nn.Module):
     def __init__(self, out_channels: int) -> None:
         super().__init__()
         self.out_channels = out_channels
-        fine, coarse = WIDTHS
+        fine, coarse = _WIDTHS
         self.stem = _Stem(fine)
         down = nn.Sequential(
             nn.Conv2d(fine, fine, 3, 2, 1, groups=fine),
@@ -108,7 +107,7 @@ class TextFPN(nn.Module):
         self.stages = nn.ModuleList(
             [_stage(fine, _BLOCKS[0]), nn.Sequential(down, *_stage(coarse, _BLOCKS[1]))]
         )
-        self.fpn = FeaturePyramidNetwork(list(WIDTHS), out_channels, norm_layer=nn.BatchNorm2d)
+        self.fpn = FeaturePyramidNetwork(list(_WIDTHS), out_channels, norm_layer=nn.BatchNorm2d)
         self.fpn.layer_blocks[0] = nn.Identity()  # the finest map is only pooled from
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -126,9 +125,10 @@ def ppocr_fpn(weights: str = "ppocr", out_channels: int = 96, box_head_width: in
     Raises:
         DigitsError: rapidocr or onnx is missing, or holds another network.
     """
-    features = TextFPN(out_channels)
+    features, state = TextFPN(out_channels), None
     if weights == "ppocr":
         load_ppocr([features.stem, features.stages], packaged())
-    state = None if weights == "ppocr" else pretrained(weights, features)
+    else:
+        state = pretrained(weights, features)
     head = normalised_head(box_head_width)
     return Parts(features, (4, 8), box_head=head, state=state)

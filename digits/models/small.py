@@ -1,13 +1,13 @@
 """The CPU default: a small network for small photos; torch only, no Lightning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
 from digits.errors import DigitsError
-from digits.models.parts import Parts, run_stages
+from digits.models.parts import Parts, normalised_head, run_stages
 from digits.models.weights import pretrained
 
 
@@ -69,20 +69,3 @@ def small_fpn(
         box_head=normalised_head(box_head_width),
         state=pretrained(weights, features),
     )
-
-
-def normalised_head(width: int) -> Callable[[int, int], nn.Module]:
-    """A RoI head of two layers that learns from scratch: plain ones stall for several epochs.
-
-    Args:
-        width: units of both layers.
-    """
-
-    def build(channels: int, side: int) -> nn.Module:
-        layers: list[nn.Module] = [nn.Flatten()]
-        for inputs in (channels * side * side, width):
-            layers += [nn.Linear(inputs, width, bias=False)]
-            layers += [nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
-        return nn.Sequential(*layers)
-
-    return build
