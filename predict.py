@@ -11,6 +11,7 @@ import digits.threads  # noqa: F401  # before torch
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,6 +20,7 @@ from digits.console import one_line_errors, quiet
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.fusing import fuse_checkpoints, fuse_files
+from digits.fusion.recipe import stored_fit
 from digits.members import find
 from digits.prediction import choose_device
 from digits.single import submit_one
@@ -32,7 +34,7 @@ def main(cfg: DictConfig) -> float | None:
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     reading, fusion, scales = config["reading"], config["fusion"], config["tta"]["scales"]
-    folder, fit = Path(cfg.output_dir), fusion.pop("fit")
+    folder = Path(cfg.output_dir)
     common = {
         "refined": reading.pop("refine"),
         "min_confidence": reading.pop("min_confidence"),
@@ -44,7 +46,12 @@ def main(cfg: DictConfig) -> float | None:
         raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
     if not ckpt and not files:
         ckpt = [SHIPPED]
+    # What is drawn says nothing of photos from elsewhere.
+    alone = bool(cfg.photos) and HydraConfig.get().runtime.choices["data"] == "synthetic"
+    fit = stored_fit(config["ckpt"] if alone else None, fusion.pop("fit"))
     fused = {"fusion": fusion, "fit": fit, **common}
+    if cfg.labels and not files:
+        raise DigitsError("labels is set without detections; say data=coco data.root=DIR.")
     if files:
         return fuse_files(files, cfg.labels, folder, reader=instantiate(reading), **fused)
 
@@ -57,9 +64,9 @@ def main(cfg: DictConfig) -> float | None:
     detector = {"inference": config["inference"], "run": run}
     if len(ckpt) * len(scales) == 1 and not fit:
         return submit_one(ckpt[0], data, source, folder, reading=reading, **detector, **common)
-    reader = instantiate(reading)
+    opener, reader = None if alone else open_split, instantiate(reading)
     return fuse_checkpoints(
-        ckpt, scales, data, source, open_split, folder, reader=reader, **detector, **fused
+        ckpt, scales, data, source, opener, folder, reader=reader, **detector, **fused
     )
 
 

@@ -2,11 +2,14 @@
 
 python -m digits.calibrate best.ckpt detections.json --labels valid.json
 
-For checkpoints that were trained with `reading=threshold`, or before there was any calibration.
+For checkpoints that were trained with `reading=threshold`, or that are to be read at another size:
+`--inference min_size=72` keeps in the checkpoint what `+inference.min_size=72` was for predict.py.
 """
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from digits import checkpoint
 from digits.console import console, one_line_errors, result_table
@@ -26,10 +29,22 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="best.ckpt of train.py; rewritten")
     parser.add_argument("detections", type=Path, help="what predict.py found with it on valid")
     parser.add_argument("--labels", type=Path, required=True, help="COCO JSON of valid")
+    parser.add_argument("--inference", nargs="*", default=[], metavar="KEY=VALUE",
+                        help="what +inference.KEY=VALUE was for predict.py; kept")  # fmt: skip
     options = parser.parse_args()
 
-    description = checkpoint.load(options.checkpoint)[checkpoint.KEY]
-    _, records = read_detections(options.detections)
+    loaded = checkpoint.load(options.checkpoint)
+    description = loaded[checkpoint.KEY]
+    inference = dict(_pair(item) for item in options.inference)
+    found, records = read_detections(options.detections)
+    wanted = checkpoint.header(loaded, options.checkpoint, inference)
+    for key, what in (("weights_sha256", "weights"), ("config_digest", "settings")):
+        if found.get(key) != wanted[key]:
+            raise DigitsError(
+                f"{options.detections}: found with other {what} than those of "
+                f"{options.checkpoint}; run predict.py with it on valid, and give here as "
+                "--inference what was +inference there."
+            )
     targets = read_targets_of(records, options.labels)
     unfitted = CalibratedReader()
     report = Report(unfitted, labelled=True, backend="faster_coco_eval")
@@ -46,9 +61,19 @@ def main() -> None:
     del figures["photos_per_second"]  # of reading a file, not of the detector
     metrics = description.get("metrics", {}) | report.summary(figures)
     refine = figures["map_refined"] > figures["map"]
-    checkpoint.finish(options.checkpoint, metrics, reader.fitted, refine)
+    checkpoint.finish(options.checkpoint, metrics, reader.fitted, refine, inference)
     result_table("on valid, cross-fitted", figures, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
+
+
+def _pair(item: str) -> tuple[str, Any]:
+    key, _, value = item.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError as error:
+        raise DigitsError(
+            f"--inference {item}: expected KEY=VALUE, such as min_size=72 or zoom=null."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from torch import nn
+from torch import Tensor, nn
 
 from digits.errors import DigitsError
 from digits.models.anchors import auto_heights
 from digits.models.weights import load_plain
+from digits.reading.refine import check_refine
 from digits.structures import CLASS_NAMES
 
 SHIPPED = Path(__file__).with_name("shipped.ckpt")  # docs/model.md says what it is
@@ -64,11 +65,7 @@ def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None)
         checkpoint: from `load`.
         inference: arguments of `build_detector` to replace, such as `box_score_thresh`.
     """
-    config = deepcopy(checkpoint[KEY]["config"]["model"])
-    if config.get("anchor_heights") == "auto":
-        # At another input size digits have other sizes; what an anchor has learnt has not.
-        config["anchor_heights"] = auto_heights(config["min_size"])
-    config |= inference or {}
+    config = _settled(checkpoint, inference or {})
     config["backbone"]["weights"] = "none"  # they are in the checkpoint: download nothing
     model = _instantiate(config)
     state = checkpoint["state_dict"]
@@ -82,6 +79,15 @@ def rebuild(checkpoint: dict[str, Any], inference: dict[str, Any] | None = None)
         ) from error
     detector: nn.Module = model.eval()
     return detector
+
+
+def _settled(checkpoint: dict[str, Any], inference: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the detector, some of them replaced."""
+    config: dict[str, Any] = deepcopy(checkpoint[KEY]["config"]["model"])
+    if config.get("anchor_heights") == "auto":
+        # At another input size digits have other sizes; what an anchor has learnt has not.
+        config["anchor_heights"] = list(auto_heights(config["min_size"]))
+    return config | inference
 
 
 def rebuild_reader(checkpoint: dict[str, Any], config: dict[str, Any] | None = None) -> Any:
@@ -101,20 +107,16 @@ def refines(checkpoint: dict[str, Any], refine: bool | str) -> bool:
     Raises:
         DigitsError: neither.
     """
-    if refine not in (True, False, "auto"):
-        raise DigitsError(f"reading.refine={refine}: expected true, false or auto.")
+    check_refine(refine)
     return bool(checkpoint[KEY].get("refine", False) if refine == "auto" else refine)
 
 
 def header(checkpoint: dict[str, Any], path: Path, inference: dict[str, Any]) -> dict[str, Any]:
-    """What `detections.json` says of its origin: checkpoint, settings, a digest of both."""
-    model = checkpoint[KEY]["config"]["model"] | inference
-    with path.open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    """What `detections.json` says of its origin: checkpoint, digests of weights and settings."""
     return {
         "checkpoint": str(path),
-        "checkpoint_sha256": weights,
-        "config_digest": digest_of(model),
+        "weights_sha256": _weights_digest(checkpoint["state_dict"]),
+        "config_digest": digest_of(_settled(checkpoint, inference)),
         "class_names": checkpoint[KEY]["class_names"],
         "versions": checkpoint[KEY]["versions"],
     }
@@ -125,8 +127,21 @@ def digest_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _weights_digest(state: dict[str, Tensor]) -> str:
+    """Of the weights alone: what was found stays valid when the file's reading is fitted anew."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].detach().cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def finish(
-    path: Path, metrics: dict[str, Any], reader: dict[str, Any] | None, refine: bool
+    path: Path,
+    metrics: dict[str, Any],
+    reader: dict[str, Any] | None,
+    refine: bool,
+    inference: dict[str, Any] | None = None,
 ) -> None:
     """Rewrite a finished checkpoint: final metrics and the fitted reader in, optimizer and second
     weights out.
@@ -138,9 +153,13 @@ def finish(
         metrics: figures by name.
         reader: `digits.reading.Reader.fitted`.
         refine: whether refined boxes score better on valid.
+        inference: arguments of the detector that it keeps from now on.
     """
     checkpoint = load(path)
     description = checkpoint[KEY] | {"metrics": metrics, "reader": reader, "refine": refine}
+    if inference:
+        model = {"model": _settled(checkpoint, inference)}
+        description["config"] = description["config"] | model
     lean = {KEY: description, "state_dict": checkpoint["state_dict"]}
     for kept in ("epoch", "global_step", "pytorch-lightning_version"):
         lean[kept] = checkpoint.get(kept)

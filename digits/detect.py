@@ -49,9 +49,11 @@ def detect_members(
     for path, name in zip(paths, short_names(paths), strict=True):
         loaded = checkpoint.load(path)
         for scale in scales:
-            settings = inference | scaled(loaded[checkpoint.KEY]["config"]["model"], scale)
+            settings = inference | scaled(
+                loaded[checkpoint.KEY]["config"]["model"] | inference, scale
+            )
             header = checkpoint.header(loaded, path, settings) | {"split": split, "photos": photos}
-            origin = [header[k] for k in ("checkpoint_sha256", "config_digest", "photos")]
+            origin = [header[k] for k in ("weights_sha256", "config_digest", "photos")]
             kind = split if split in ("train", "valid", "test") else "photos"
             own = path.resolve() != checkpoint.SHIPPED.resolve() and os.access(path.parent, os.W_OK)
             folder = path.parent if own else spare
@@ -86,10 +88,13 @@ def scaled(model: dict[str, Any], scale: float) -> dict[str, Any]:
 
 
 def fingerprint(data: Any) -> str:
-    """A digest of photos: of all ids and file names, and of the pixels of some."""
+    """A digest of photos: of all ids and file names, their files' sizes and times where they are
+    files, and the pixels of some."""
     names = [(int(i), data.file_name(n)) for n, i in enumerate(data.image_ids)]
+    stats = [os.stat(path) for path in getattr(data, "paths", ())]
+    files = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
     pixels = []
     for index in np.linspace(0, len(data) - 1, min(len(data), _SAMPLE)).astype(int):
         photo, _ = data[int(index)]
         pixels.append([tuple(photo.shape), hashlib.sha256(photo.numpy().tobytes()).hexdigest()])
-    return checkpoint.digest_of([names, pixels])
+    return checkpoint.digest_of([names, files, pixels])

@@ -126,7 +126,7 @@ def _header(members: Sequence[Member], recipe: Recipe) -> dict[str, Any]:
     return {
         "members": recipe.members,
         "fusion": fusion,
-        "checkpoint_sha256": _digest([identity(about) for about in recipe.members]),
+        "weights_sha256": _digest([identity(about) for about in recipe.members]),
         "config_digest": _digest(fusion)[:16],
         "class_names": list(CLASS_NAMES),
         "split": members[0].header.get("split"),

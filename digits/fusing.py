@@ -1,6 +1,7 @@
 """Checkpoints, or detections without any model, to a fused submission."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from digits.console import banner, console
 from digits.detect import detect_members
 from digits.ensemble import submit_members
 from digits.errors import DigitsError
+from digits.evaluation import Evaluation
 from digits.fusion import Fuser, Fusion
 from digits.fusion.fit import fit_recipe, starting
 from digits.fusion.recipe import Recipe
@@ -15,6 +17,8 @@ from digits.fusion.tune import Tuner
 from digits.members import Member, read_members
 from digits.reading import Reader
 from digits.reading.labels import read_targets_of
+from digits.reading.refine import check_refine
+from digits.submission import check_min_confidence
 
 Targets = list[dict[str, Any]]
 
@@ -45,6 +49,7 @@ def fuse_files(
     Returns:
         mAP of pred.json, where it is known.
     """
+    _check(refined, fit, written)
     start, auto = starting(len(files), **fusion)
     members = read_members(files)
     banner("digits: fusing", {"members": ", ".join(m.name for m in members), "outputs": folder})
@@ -58,7 +63,7 @@ def fuse_checkpoints(
     scales: Sequence[float],
     data: Any,
     source: str,
-    open_split: Callable[[str], Any],
+    open_split: Callable[[str], Any] | None,
     folder: Path,
     *,
     inference: dict[str, Any],
@@ -76,7 +81,7 @@ def fuse_checkpoints(
         scales: factors of their input sizes; each is a member.
         data: the photos.
         source: what they are called.
-        open_split: opens valid, to fit to; not needed where `fit` is given.
+        open_split: opens valid, to fit to; `None` where there is none that these photos are like.
         folder: for the outputs.
         inference: arguments of the detectors to replace.
         run: arguments of `detect_members`.
@@ -85,8 +90,10 @@ def fuse_checkpoints(
     Returns:
         mAP of pred.json, where it is known.
     """
+    _check(refined, fit, written)
     start, auto = starting(len(paths) * len(scales), **fusion)
-    valid = None if fit else data if source == "valid" else _open_valid(open_split)
+    here = data.labelled and source == "valid"
+    valid = None if fit else data if here else _open_valid(open_split)
     of = f"{len(valid)} photos of valid" if valid is not None else fit or "nothing"
     facts = {"photos": f"{len(data)} ({source})", "fitted to": of, "device": run["device"]}
     banner("digits: fusing", {"checkpoints": len(paths)} | facts | {"outputs": folder})
@@ -105,7 +112,18 @@ def fuse_checkpoints(
     return submit_members(members, recipe, reader, folder, data=data, targets=targets, **written)
 
 
-def _open_valid(open_split: Callable[[str], Any]) -> Any:
+def _check(refined: bool | str, fit: str | None, written: dict[str, Any]) -> None:
+    """Refuse before anything is detected what would be refused after it."""
+    check_refine(refined)
+    check_min_confidence(written.get("min_confidence", 0.0))
+    Evaluation(None, written["map_backend"])
+    if fit and not Path(fit).is_file():
+        raise DigitsError(f"fusion.fit={fit}: not a fusion.json (there is no such file).")
+
+
+def _open_valid(open_split: Callable[[str], Any] | None) -> Any:
+    if open_split is None:
+        return None
     try:
         valid = open_split("valid")
     except DigitsError as error:
@@ -130,7 +148,8 @@ def _recipe(
 ) -> Recipe:
     about = [member.about for member in members]
     if fit:
-        return Recipe.load(Path(fit), about)
+        recipe = Recipe.load(Path(fit), about)
+        return recipe if refined == "auto" else replace(recipe, refine=bool(refined))
     if targets is None:
         if start is None:
             raise DigitsError(

@@ -31,7 +31,7 @@ class Member:
     @property
     def about(self) -> dict[str, Any]:
         """Its name and what tells it from others: digests of weights and settings."""
-        known = {k: self.header.get(k) for k in ("checkpoint_sha256", "config_digest")}
+        known = {k: self.header.get(k) for k in ("weights_sha256", "config_digest")}
         return {"name": self.name} | known
 
 
@@ -48,7 +48,10 @@ def find(value: str | Sequence[str] | None, name: str, key: str) -> list[Path]:
         DigitsError: nothing there, or a file twice.
     """
     found: list[Path] = []
-    for item in [value] if isinstance(value, str) else value or []:
+    items = [value] if isinstance(value, str | int | float) else value or []
+    for item in items:
+        if not isinstance(item, str):  # Hydra takes 2023 for a number
+            raise DigitsError(f"{key}={item}: taken for a number; say {key}=./NAME.")
         path = Path(item)
         if path.is_dir():
             some = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))

@@ -122,7 +122,7 @@ class Report:
         paths = {"picture": save_readings(readings, [self._item(*item) for item in self._items])}
         if self.labelled:
             truths = [target_number(target) for target in self._targets]
-            right = [r.number == t for r, t in zip(self._readings, truths, strict=True)]
+            right = [r.says(t) for r, t in zip(self._readings, truths, strict=True)]
             sure = [reading.confidence for reading in self._readings]
             paths["confidence"] = save_confidence(confidence, sure, right, self.confusion())
         return paths

@@ -27,7 +27,7 @@ def number_scores(
     metric = NumberAccuracy(sync_on_compute=False)
     metric.update([reading.number for reading in readings], truths)
     scores = {name: float(value) for name, value in metric.compute().items()}
-    right = np.array([r.number == t for r, t in zip(readings, truths, strict=True)], dtype=bool)
+    right = np.array([r.says(t) for r, t in zip(readings, truths, strict=True)], dtype=bool)
     sure = np.array([reading.confidence for reading in readings], dtype=np.float64)
     scores["coverage_at_98"] = coverage_at(sure, right)
     scores["expected_calibration_error"] = expected_calibration_error(sure, right)

@@ -47,11 +47,7 @@ class SubmissionWriter:
     """
 
     def __init__(self, folder: Path, header: dict[str, Any], min_confidence: float = 0.0) -> None:
-        if not 0 <= min_confidence <= 1:
-            raise DigitsError(
-                f"reading.min_confidence={min_confidence}: expected a share in [0, 1], such as "
-                "0.98; 0 accepts every number."
-            )
+        check_min_confidence(min_confidence)
         self.folder = folder
         self.header = header
         self.min_confidence = min_confidence
@@ -127,6 +123,19 @@ class SubmissionWriter:
 
     def _open(self, name: str) -> TextIO:
         return self._files.enter_context(atomic_write(self.folder / name))
+
+
+def check_min_confidence(value: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        DigitsError: not in [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise DigitsError(
+            f"reading.min_confidence={value}: expected a share in [0, 1], such as 0.98; 0 accepts "
+            "every number."
+        )
 
 
 def _zip(folder: Path) -> None:

@@ -15,7 +15,7 @@ from digits.errors import DigitsError
 from digits.metrics import expected_calibration_error
 from digits.reading import CalibratedReader, CascadeReader, ThresholdReader
 from digits.reading.compare import advantages, compare, rescaled
-from digits.reading.crossfit import bootstrap_interval, cross_fit
+from digits.reading.crossfit import bootstrap_interval, cross_fit, saw
 from digits.reading.geometry import match
 from digits.reading.refine import refine
 from digits.structures import target_number
@@ -60,6 +60,14 @@ def test_rescaled_scores_change_nothing_that_matters(photos: Any) -> None:
     assert len(advantages(plain)) == len(plain) - 1
 
 
+def test_the_same_photos_from_farther_away_are_others(photos: Any) -> None:
+    """Or the figures of one would be taken for those of the other."""
+    records, targets = photos
+    reader = CalibratedReader().fitted_to(records, targets)
+    assert saw(reader, targets) and saw(reader, targets[::-1])
+    assert not saw(reader, [t | {"boxes": t["boxes"] / 2} for t in targets])
+
+
 def test_cross_fitting_shows_no_photo_to_its_own_reader(photos: Any) -> None:
     records, targets = (part[:60] for part in photos)
     seen = []
@@ -100,7 +108,7 @@ def test_with_few_labelled_photos_the_threshold_reads_and_it_says_so(photos: Any
     records, targets = (part[:49] for part in photos)
     few = CalibratedReader(score_threshold=0.3).fitted_to(records, targets)
     assert few.fitted is None
-    assert few.description == "threshold 0.3 (not calibrated: fewer than 50 photos)"
+    assert few.description == "threshold 0.3 (not calibrated: takes 50 photos)"
     assert [few(r) for r in records] == [ThresholdReader(0.3)(r) for r in records]
 
 

@@ -129,7 +129,7 @@ def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: 
     content = checkpoint.load(path)
     copy = Path(shutil.copy(path, tmp_path / "copy.ckpt"))
     one, two = (checkpoint.header(content, p, {}) for p in (path, copy))
-    assert one["checkpoint_sha256"] == two["checkpoint_sha256"]
+    assert one["weights_sha256"] == two["weights_sha256"]
     assert one["config_digest"] == two["config_digest"]
     other = checkpoint.header(content, path, {"min_size": 99})
     assert other["config_digest"] != one["config_digest"]

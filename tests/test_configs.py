@@ -136,7 +136,7 @@ def test_readers(config: Any, option: str) -> None:
 @pytest.mark.parametrize("option", options("fusion"))
 def test_fusions(config: Any, option: str) -> None:
     settings = OmegaConf.to_container(config(f"fusion={option}", name="predict").fusion)
-    assert isinstance(settings, dict) and settings.pop("fit") is None
+    assert isinstance(settings, dict) and settings.pop("fit") == "auto"
     fusion, auto = starting(3, **settings)
     assert (fusion is None) == (option == "none") and auto == (option != "none")
     assert fusion is None or fusion.method == option

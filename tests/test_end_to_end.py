@@ -211,8 +211,9 @@ def test_the_fusion_that_comes_with_the_project_reads(predict: Script, tmp_path:
     folder = tmp_path / "ensemble"
     kept = shutil.ignore_patterns("detections")
     shutil.copytree(SHIPPED.parents[1] / "ensemble", folder, ignore=kept)
-    fit = f"fusion.fit={folder}/fusion.json"
-    reads_the_bundled_photos(predict(f"ckpt={folder}", fit, f"photos={BUNDLED}"))
+    outcome = predict(f"ckpt={folder}", f"photos={BUNDLED}")
+    reads_the_bundled_photos(outcome)
+    assert "calibrated on 300 photos" in (outcome.folder / "metrics.json").read_text()
 
 
 def test_the_package_stays_as_it_was_installed(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import run_script
+from PIL import Image
 
 from digits.structures import read_detections
 
@@ -94,6 +95,28 @@ def test_files_alone_fitted_before(fused: Any, sweep: Path, predict: Script) -> 
     assert header["fusion"]["method"] == "nms" and "votes" in records[0]
 
 
+def test_whether_boxes_are_refined_can_be_said_of_a_fitted_fusion(
+    fused: Any, sweep: Path, predict: Script
+) -> None:
+    files = f"detections=[{','.join(detections(sweep, 'test'))}]"
+    fit = f"fusion.fit={fused.folder / 'fusion.json'}"
+    for refine in (True, False):
+        outcome = predict(files, fit, f"reading.refine={refine}".lower())
+        assert json.loads((outcome.folder / "fusion.json").read_text())["refine"] is refine
+
+
+def test_photos_from_elsewhere_are_not_fitted_to_what_is_drawn(
+    sweep: Path, predict: Script, tmp_path: Path
+) -> None:
+    folder = tmp_path / "valid"  # the name must not make it the labelled split
+    folder.mkdir()
+    Image.effect_noise((50, 40), 80).convert("RGB").save(folder / "door.png")
+    outcome = predict(f"ckpt={sweep}", f"photos={folder}", *COUNTS)
+    assert outcome.code == 0, outcome.err
+    assert "fitted to      nothing" in outcome.out
+    assert "No labels to fit to: weights [1.0, 1.0]" in outcome.out
+
+
 def test_scales_are_members_and_one_member_is_fine(
     sweep: Path, fused: Any, predict: Script
 ) -> None:
@@ -149,6 +172,10 @@ def test_members_of_other_photos_or_classes_are_refused_by_name(
         (["fusion.weights=atuo"], "fusion.weights=atuo: expected auto, null"),
         (["fusion.iou=7"], "fusion.iou=7"),
         (["tta.scales=[0]"], "tta.scales: expected factors above 0"),
+        (["reading.refine=maybe"], "reading.refine=maybe: expected true, false or auto"),
+        (["reading.min_confidence=2"], "reading.min_confidence=2: expected a share"),
+        (["map_backend=matlab"], "map_backend=matlab: expected one of"),
+        (["labels=valid.json"], "labels is set without detections"),
         (["fusion.fit=/no.json"], "fusion.fit=/no.json: not a fusion.json"),
         (["detections=[a.json]"], "ckpt and detections are both set"),
     ],

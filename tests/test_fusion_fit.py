@@ -43,7 +43,7 @@ def blurred(records: Records, targets: Records, seed: int, noise: float) -> Reco
 
 
 def about(*names: str) -> list[dict[str, Any]]:
-    return [{"name": n, "checkpoint_sha256": n * 2, "config_digest": n * 3} for n in names]
+    return [{"name": n, "weights_sha256": n * 2, "config_digest": n * 3} for n in names]
 
 
 def fit(members: list[Records], targets: Records, start: Fusion | None, **more: Any) -> Recipe:

@@ -70,7 +70,19 @@ def test_a_finished_checkpoint_is_calibrated_anew(
     files: tuple[Path, Path], trained: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     path = Path(shutil.copy(trained.folder / "best.ckpt", tmp_path / "best.ckpt"))
-    monkeypatch.setattr(sys, "argv", ["x", str(path), str(files[0]), "--labels", str(files[1])])
+    before = checkpoint.load(path)
+    arguments = ["x", str(path), str(files[0]), "--labels", str(files[1])]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):  # the header names no checkpoint
+        calibrate.main()
+    assert "found with other weights than those of" in capsys.readouterr().err
+    content = json.loads(files[0].read_text())
+    content["header"] = checkpoint.header(before, path, {"min_size": 56})
+    files[0].write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        calibrate.main()
+    assert "found with other settings than those of" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", [*arguments, "--inference", "min_size=56"])
     calibrate.main()
     assert "reading: calibrated on 60 photos" in capsys.readouterr().out
     loaded = checkpoint.load(path)
@@ -78,3 +90,7 @@ def test_a_finished_checkpoint_is_calibrated_anew(
     metrics = loaded["digits"]["metrics"]
     assert checkpoint.refines(loaded, "auto") is (metrics["map_refined"] > metrics["map"])
     assert metrics["number_accuracy"] > 0.5
+    # What the reading was fitted to is what the checkpoint now does: the size, not the anchors.
+    after = checkpoint.header(loaded, path, {})
+    assert after == content["header"]
+    assert checkpoint.rebuild(loaded).transform.min_size == [56]

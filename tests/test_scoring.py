@@ -49,7 +49,8 @@ def test_the_confusion_matrix_counts_confused_missed_and_invented_digits() -> No
 def test_nothing_read_and_nothing_there() -> None:
     empty = target(1)
     assert confusion_matrix(readings([found(empty)]), [found(empty)], [empty]).sum() == 0
-    assert number_scores(readings([found(empty)]), [empty])["number_accuracy"] == 1
+    scores = number_scores(readings([found(empty)]), [empty])
+    assert scores["number_accuracy"] == scores["coverage_at_98"] == 1
 
 
 def test_ap_by_height_ignores_digits_of_other_heights() -> None:

@@ -71,6 +71,11 @@ class CocoDigits(Dataset):
     def file_name(self, index: int) -> str:
         return str(self.file_names[index])
 
+    @property
+    def paths(self) -> list[str]:
+        """The files of all photos."""
+        return [os.path.join(self.folder, name) for name in self.file_names]
+
     def verify(self) -> None:
         """Look at every photo's header before hours of work are spent.
 
@@ -143,10 +148,10 @@ class CocoDigits(Dataset):
             raise DigitsError(
                 f"{self.folder}: no such folder; it should hold the photos of {path}."
             )
-        missing = [n for n in self.file_names if not os.path.exists(os.path.join(self.folder, n))]
+        missing = [path for path in self.paths if not os.path.exists(path)]
         if missing:
             raise DigitsError(
-                f"{self.folder / missing[0]}: listed in {path} but not there "
+                f"{missing[0]}: listed in {path} but not there "
                 f"({len(missing)} of {len(self.file_names)} photos are missing)."
             )
 
@@ -159,6 +164,8 @@ def open_split(split: str, root: str | None, verify: bool = True) -> CocoDigits:
     """
     if root is None:
         raise DigitsError(f"data.root is not set: say data.root=DIR, {_TREE.format(root='DIR')}")
+    if not isinstance(root, str):  # Hydra takes 2023 for a number
+        raise DigitsError(f"data.root={root}: taken for a number; say data.root=./NAME.")
     folder, annotations = Path(root) / split, Path(root) / f"{split}.json"
     labels_needed = split != "test"
     if not folder.is_dir() or (labels_needed and not annotations.is_file()):

@@ -1,6 +1,7 @@
 """Any folder or pattern of photos, without labels."""
 
 import glob
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from digits.console import console
 from digits.data.photos import SUFFIXES, load_reduced
 from digits.errors import DigitsError
 
 # Pixels. Digits that the first look can find at all (`digits.models.zoom` takes the second) are
 # then some 50 pixels high; a phone's twelve million would only cost seconds.
 LONGEST = 1000
+_FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
 
 class PhotoFolder(Dataset):
@@ -23,6 +26,8 @@ class PhotoFolder(Dataset):
     An `image_id` is the file's stem where all stems are different integers, as the course names
     photos; otherwise the position in the sorted list, from 1.
 
+    Hidden files are left out. Files that look like photos of formats that are not read are named.
+
     Raises:
         DigitsError: nothing there.
     """
@@ -30,17 +35,26 @@ class PhotoFolder(Dataset):
     labelled = False
 
     def __init__(self, photos: str) -> None:
+        if not isinstance(photos, str):  # Hydra takes 2023 for a number, and 2023_11 as well
+            raise DigitsError(f"photos={photos}: taken for a number; say photos=./NAME.")
         root = Path(photos)
         found = root.rglob("*") if root.is_dir() else map(Path, glob.glob(photos, recursive=True))
-        paths = sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+        # macOS leaves ._IMG.jpg beside IMG.jpg on foreign disks; it is no photo.
+        files = [p for p in found if p.is_file() and not p.name.startswith(".")]
+        paths = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
         if not paths:
             raise DigitsError(
                 f"photos={photos}: no photos there; expected a folder or a pattern of files that "
                 f"end in {', '.join(sorted(SUFFIXES))}."
             )
+        skipped = Counter(p.suffix.lower() for p in files if p.suffix.lower() in _FOREIGN)
+        if skipped:
+            each = ", ".join(f"{count} {suffix}" for suffix, count in sorted(skipped.items()))
+            console.print(f"photos={photos}: not read: {each}; save them as JPEG.", markup=False)
         self.root = root if root.is_dir() else Path(".")
         stems = [p.stem for p in paths]
-        if all(stem.isdecimal() for stem in stems) and len({int(s) for s in stems}) == len(stems):
+        numeric = all(stem.isdecimal() and len(stem) < 19 for stem in stems)  # 64 bits hold them
+        if numeric and len({int(stem) for stem in stems}) == len(stems):
             paths.sort(key=lambda p: int(p.stem))
             ids = [int(p.stem) for p in paths]
         else:
@@ -67,4 +81,5 @@ class PhotoFolder(Dataset):
 
     def file_name(self, index: int) -> str:
         path = Path(self.paths[index])
-        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+        name = str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+        return name.encode("utf-8", "backslashreplace").decode()  # a file system takes any bytes

@@ -35,7 +35,7 @@ def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """
     with _opened(path) as image:
         upright = _upright(image, path, size)
-        return _to_tensor(_to_rgb(ImageOps.exif_transpose(image) if upright else image))
+        return _to_tensor(_to_rgb(_turned(image) if upright else image))
 
 
 def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
@@ -56,7 +56,7 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         share = longest / max(size)
         if share < 1:  # a JPEG's blocks can be decoded at a half, a quarter or an eighth
             image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
-        photo = _to_rgb(ImageOps.exif_transpose(image))
+        photo = _to_rgb(_turned(image))
         photo.thumbnail((longest, longest))
         return _to_tensor(photo), size
 
@@ -95,9 +95,21 @@ def _to_tensor(image: Image.Image) -> Tensor:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     """`(height, width)` once the photo is turned as its camera says."""
+    if image.format == "TIFF":
+        image.load()  # Pillow turns it meanwhile
     stored = (image.height, image.width)
-    sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-    return stored[::-1] if sideways else stored
+    return stored[::-1] if _orientation(image) in _SIDEWAYS else stored
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if _orientation(image) else image
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # whatever a damaged tag raises, the pixels may be whole
+        return None
 
 
 def _upright(image: Image.Image, path: Path, size: tuple[int, int] | None) -> bool:
@@ -117,6 +129,8 @@ def _size_error(path: Path, size: tuple[int, int], got: tuple[int, int]) -> Digi
 
 
 def _unreadable(path: Path, error: Exception) -> DigitsError:
+    if isinstance(error, Image.DecompressionBombError):
+        return DigitsError(f"{path}: too large to be read ({error}); reduce it first.")
     return DigitsError(
         f"{path}: cannot be read as a photo ({error}); it may be truncated: replace the file."
     )

@@ -17,7 +17,7 @@ class Recipe:
     """A fusion, and what valid decided about it; plain data, so that it can be stored.
 
     Attributes:
-        members: per member `name`, `checkpoint_sha256` and `config_digest`.
+        members: per member `name`, `weights_sha256` and `config_digest`.
         fusion: `None` where the best members do without.
         boxes: the source of pred.json: a member's name, or `fusion`.
         numbers: the source of the numbers, likewise.
@@ -67,7 +67,7 @@ class Recipe:
                 f"fusion.fit={path}: was fitted to the members "
                 f"{[about['name'] for about in recipe.members]} in this order, got "
                 f"{[about['name'] for about in members]} (or other weights or settings of these); "
-                "leave fusion.fit out to fit anew."
+                "say fusion.fit=null to fit anew."
             )
         pairs = zip(recipe.members, members, strict=True)
         return recipe._renamed({old["name"]: new["name"] for old, new in pairs})
@@ -98,6 +98,14 @@ class Recipe:
         return lines
 
 
+def stored_fit(ckpt: Any, fit: str | None) -> str | None:
+    """The fusion.json to use: as said, or by `auto` the one in the folder of checkpoints."""
+    if fit != "auto":
+        return fit
+    path = Path(ckpt) / "fusion.json" if isinstance(ckpt, str) else None
+    return str(path) if path and path.is_file() else None
+
+
 def identity(about: dict[str, Any]) -> list[Any]:
     """What tells a member from others, whatever it is called."""
-    return [about["checkpoint_sha256"], about["config_digest"]]
+    return [about["weights_sha256"], about["config_digest"]]

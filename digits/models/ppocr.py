@@ -1,5 +1,8 @@
 """The network that PP-OCRv6 reads lines of text with, under a feature pyramid; torch only."""
 
+from collections import OrderedDict
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -9,8 +12,8 @@ from digits.models.parts import Parts, normalised_head, run_stages
 from digits.models.ppocr_weights import load_ppocr, packaged
 from digits.models.weights import pretrained
 
-_WIDTHS = (96, 192)  # channels at strides 4 and 8
-_BLOCKS = (3, 6)
+_WIDTHS = (96, 192, 384)  # channels of the stages
+_BLOCKS = (3, 6, 2)
 
 
 class _Same(nn.Sequential):
@@ -83,52 +86,68 @@ def _stage(channels: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(_Block(channels, gate) for gate in gated))
 
 
-class TextFPN(nn.Module):
-    """The first two of the network's three stages, at strides 4 and 8, with a feature pyramid.
+def _down(channels: int, wider: int, stride: int | tuple[int, int]) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, stride, 1, groups=channels),
+        nn.Conv2d(channels, wider, 1),
+        nn.GELU(),
+        nn.Conv2d(wider, wider, 1),
+    )
 
-    PP-OCR halves only the height after stride 4, since a line is read along its width; here the
-    width is halved as well.
+
+class TextFPN(nn.Module):
+    """The network's stages with a feature pyramid of two maps, at strides 4 and 8.
+
+    PP-OCR halves only the height after stride 4, since a line is read along its width. The whole
+    network does so here; the first two stages alone halve the width as well, in half the time.
 
     Args:
-        out_channels: channels of every pyramid level.
+        out_channels: channels of both maps.
+        whole: all three stages.
     """
 
-    def __init__(self, out_channels: int) -> None:
+    def __init__(self, out_channels: int, whole: bool = False) -> None:
         super().__init__()
-        self.out_channels = out_channels
-        fine, coarse = _WIDTHS
-        self.stem = _Stem(fine)
-        down = nn.Sequential(
-            nn.Conv2d(fine, fine, 3, 2, 1, groups=fine),
-            nn.Conv2d(fine, coarse, 1),
-            nn.GELU(),
-            nn.Conv2d(coarse, coarse, 1),
-        )
-        self.stages = nn.ModuleList(
-            [_stage(fine, _BLOCKS[0]), nn.Sequential(down, *_stage(coarse, _BLOCKS[1]))]
-        )
-        self.fpn = FeaturePyramidNetwork(list(_WIDTHS), out_channels, norm_layer=nn.BatchNorm2d)
+        self.out_channels, self.whole = out_channels, whole
+        widths = _WIDTHS if whole else _WIDTHS[:2]
+        self.stem = _Stem(widths[0])
+        self.stages = nn.ModuleList([_stage(widths[0], _BLOCKS[0])])
+        for (channels, wider), blocks in zip(pairwise(widths), _BLOCKS[1:], strict=False):
+            down = _down(channels, wider, (2, 1) if whole else 2)
+            self.stages.append(nn.Sequential(down, *_stage(wider, blocks)))
+        self.fpn = FeaturePyramidNetwork(list(widths), out_channels, norm_layer=nn.BatchNorm2d)
         self.fpn.layer_blocks[0] = nn.Identity()  # the finest map is only pooled from
+        if whole:
+            self.fpn.layer_blocks[2] = nn.Identity()  # the third only adds to the others
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return run_stages(self.stem(x), self.stages, self.fpn)
+        maps = run_stages(self.stem(x), self.stages, self.fpn)
+        if self.whole:
+            return OrderedDict({"0": maps["0"], "1": maps["1"][..., ::2]})
+        return maps
 
 
-def ppocr_fpn(weights: str = "ppocr", out_channels: int = 96, box_head_width: int = 256) -> Parts:
+def ppocr_fpn(
+    weights: str = "ppocr",
+    out_channels: int = 96,
+    box_head_width: int = 256,
+    whole: bool = False,
+) -> Parts:
     """What PP-OCRv6 (small) reads text with, for digits: see `TextFPN`.
 
     Args:
         weights: `ppocr` (of the installed rapidocr), `none`, or a file with a detector's state.
         out_channels: channels of every pyramid level.
         box_head_width: units in the two layers that judge a box.
+        whole: all three stages, as wide as PP-OCR has them: twice the time.
 
     Raises:
         DigitsError: rapidocr or onnx is missing, or holds another network.
     """
-    features, state = TextFPN(out_channels), None
+    features, state = TextFPN(out_channels, whole), None
     if weights == "ppocr":
         load_ppocr([features.stem, features.stages], packaged())
     else:
-        state = pretrained(weights, features)
+        state = pretrained(weights, features, elsewhere=("ppocr",))
     head = normalised_head(box_head_width)
     return Parts(features, (4, 8), box_head=head, state=state)

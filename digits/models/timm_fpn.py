@@ -10,7 +10,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from digits.errors import DigitsError
-from digits.models.parts import CHANNELS, Parts, check_stochastic_depth
+from digits.models.parts import CHANNELS, Parts, check_stochastic_depth, normalised_head
 from digits.models.weights import pretrained
 
 # Their inputs have a fixed size unless they are told otherwise; others don't know the argument.
@@ -22,12 +22,20 @@ class _TimmFPN(nn.Module):
     """Photos to pyramid maps, channels first."""
 
     def __init__(
-        self, body: nn.Module, levels: list[int], channels: list[int], channels_last: bool
+        self,
+        body: nn.Module,
+        levels: list[int],
+        channels: list[int],
+        channels_last: bool,
+        out_channels: int,
     ) -> None:
         super().__init__()
         self.body, self.levels, self.channels_last = body, levels, channels_last
-        self.out_channels = CHANNELS
-        self.fpn = FeaturePyramidNetwork(channels, CHANNELS, LastLevelMaxPool())
+        self.out_channels = out_channels
+        # There are no weights for it: normalised it learns from scratch.
+        self.fpn = FeaturePyramidNetwork(
+            channels, out_channels, LastLevelMaxPool(), norm_layer=nn.BatchNorm2d
+        )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         found = self.body(x)
@@ -42,6 +50,8 @@ def timm_fpn(
     name: str,
     weights: str = "imagenet",
     stochastic_depth: float = 0.0,
+    out_channels: int = CHANNELS,
+    box_head_width: int = 1024,
 ) -> Parts:
     """A feature extractor of timm (the extra `timm`) under a feature pyramid.
 
@@ -49,6 +59,8 @@ def timm_fpn(
         name: of the model, such as `resnet18` or `convnextv2_atto`; `timm.list_models()` has all.
         weights: `imagenet` (timm's own for that name), `none`, or a file.
         stochastic_depth: probability of dropping the last residual branch, where it has them.
+        out_channels: channels of every pyramid level.
+        box_head_width: units in the two layers that judge a box.
 
     Raises:
         DigitsError: timm is missing, or has no such extractor of feature maps.
@@ -76,9 +88,11 @@ def timm_fpn(
             f"{strides}; choose a convolutional network or a hierarchical transformer."
         )
     channels_last = any(shapes[i][1] != channels[i] for i in levels)
-    features = _TimmFPN(body, levels, [channels[i] for i in levels], channels_last)
-    state = None if weights == "imagenet" else pretrained(weights, body)
-    return Parts(features, (*kept, 2 * kept[-1]), extra_map=True, state=state)
+    features = _TimmFPN(body, levels, [channels[i] for i in levels], channels_last, out_channels)
+    named = weights == "imagenet"  # timm has loaded them
+    state = None if named else pretrained(weights, body, elsewhere=("imagenet",))
+    head = normalised_head(box_head_width)
+    return Parts(features, (*kept, 2 * kept[-1]), extra_map=True, box_head=head, state=state)
 
 
 def _create(

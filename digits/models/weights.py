@@ -19,6 +19,7 @@ def pretrained(
     body: nn.Module,
     imagenet: WeightsEnum | None = None,
     coco: WeightsEnum | None = None,
+    elsewhere: tuple[str, ...] = (),
 ) -> State | None:
     """Load ImageNet weights into a feature extractor, or fetch a whole detector's.
 
@@ -27,6 +28,7 @@ def pretrained(
         body: the feature extractor.
         imagenet: torchvision's weights of the body, where there are any.
         coco: torchvision's weights of the detector, where there are any.
+        elsewhere: names that the backbone itself knows, for the message.
 
     Returns:
         The state of a whole detector for `coco` or a file, else None.
@@ -44,7 +46,7 @@ def pretrained(
     path = Path(weights)
     if not path.is_file():
         known = {"coco": coco, "imagenet": imagenet, "none": True}
-        names = ", ".join(name for name, there in known.items() if there)
+        names = ", ".join((*elsewhere, *(name for name, there in known.items() if there)))
         raise DigitsError(
             f"backbone.weights={weights}: expected one of {names}, or an existing file."
         )

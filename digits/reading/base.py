@@ -29,6 +29,10 @@ class Reading:
     confidence: float
     runner_up: str = ""
 
+    def says(self, truth: str) -> bool:
+        """Whether this is the true number, which is empty where there are no digits."""
+        return self.number == (truth or NO_NUMBER)
+
 
 class Reader(ABC):
     """Detections of one photo to a number.

@@ -56,7 +56,7 @@ class CalibratedReader(Reader):
     @property
     def description(self) -> str:
         if self._fitted is None:
-            return f"{self.rule.description} (not calibrated: fewer than {self.min_photos} photos)"
+            return f"{self.rule.description} (not calibrated: takes {self.min_photos} photos)"
         return f"calibrated on {self._fitted['photos']} photos"
 
     @property

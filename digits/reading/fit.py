@@ -85,8 +85,14 @@ def folds_of(count: int, folds: int) -> list[int]:
 
 
 def digest(targets: Sequence[dict[str, Any]]) -> str:
-    """A fingerprint of labelled photos, to know them again: ids and true numbers, sorted."""
-    facts = sorted((int(t["image_id"]), target_number(t)) for t in targets)
+    """A fingerprint of labelled photos, to know them again: ids, true digits and their boxes.
+
+    Without the boxes the same photos from farther away (`digits.data.distant`) would be the same.
+    """
+    facts = sorted(
+        (int(t["image_id"]), target_number(t), t["boxes"].round().int().flatten().tolist())
+        for t in targets
+    )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

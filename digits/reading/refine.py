@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digits.errors import DigitsError
 from digits.reading.base import as_arrays
 
 # Neighbours of SVHN touch: their gap over their height is 0.00 in the median, within 0.15 in 90 %.
@@ -43,6 +44,16 @@ def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
         whole = ((new[:, 2:] - new[:, :2]) > 0).all(axis=1)
         refined[chosen[whole]] = new[whole]
     return torch.from_numpy(refined).float()
+
+
+def check_refine(value: bool | str) -> None:
+    """Refuse what does not say whether to refine.
+
+    Raises:
+        DigitsError: neither true, false nor auto.
+    """
+    if value not in (True, False, "auto"):
+        raise DigitsError(f"reading.refine={value}: expected true, false or auto.")
 
 
 def _closer(left: np.ndarray, right: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:

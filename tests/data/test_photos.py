@@ -83,13 +83,16 @@ def test_transparent_pixels_lie_on_white(png: Path, array: list, expected: list)
 def rotated(path: Path, orientation: int, scale: int = 1) -> Path:
     """Stored 40 wide and 20 high, times `scale`: left half black, right half white."""
     side = 20 * scale
-    image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), side, 1).repeat(side, 0))
+    image = Image.fromarray(
+        np.repeat(np.array([[0, 255]], np.uint8), side, 1).repeat(side, 0)
+    ).convert("RGB")
     exif = Image.Exif()
     exif[0x0112] = orientation
     image.save(path, exif=exif, quality=95)
     return path
 
 
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize(
     ("orientation", "shape", "dark"),
     [
@@ -100,10 +103,11 @@ def rotated(path: Path, orientation: int, scale: int = 1) -> Path:
     ],
 )
 def test_a_photo_marked_as_rotated_is_turned_upright(
-    tmp_path: Path, orientation: int, shape: tuple[int, int], dark: tuple[slice, slice]
+    tmp_path: Path, kind: str, orientation: int, shape: tuple[int, int], dark: tuple[slice, slice]
 ) -> None:
-    photo = load_photo(rotated(tmp_path / "1.jpg", orientation))
-    assert photo.shape[1:] == shape
+    path = rotated(tmp_path / f"1.{kind}", orientation)
+    photo = load_photo(path)
+    assert photo.shape[1:] == shape and load_reduced(path, 100)[1] == shape
     assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
 
 
@@ -118,6 +122,20 @@ def test_a_large_photo_is_reduced_upright_and_its_own_size_told(
     assert photo.shape[1:] == shape and photo.is_contiguous()
     assert size == (8 * shape[0], 8 * shape[1])
     assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
+
+
+def test_a_damaged_tag_does_not_spoil_a_photo(png: Path) -> None:
+    Image.new("RGB", (3, 2), "white").save(png, exif=b"Exif\0\0garbage--------")
+    assert load_photo(png).shape == (3, 2, 3) and load_reduced(png, 9)[1] == (2, 3)
+
+
+def test_a_photo_of_too_many_pixels_is_called_so(
+    png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (30, 20)).save(png)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DigitsError, match="too large to be read"):
+        load_photo(png)
 
 
 @pytest.mark.parametrize("name", ["1.png", "1.jpg"])

@@ -13,6 +13,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 
 from digits.errors import DigitsError
 from digits.models.detector import build_detector
+from digits.models.ppocr import ppocr_fpn
 from digits.models.resnets import resnet50_fpn_v2
 from digits.models.small import small_fpn
 from digits.models.weights import load_detector_state, pretrained, read_state
@@ -72,6 +73,8 @@ def test_unknown_weights_show_the_choices(name: str) -> None:
         resnet50_fpn_v2(weights=name)
     with pytest.raises(DigitsError, match=f"weights={name}: expected one of none, or an existing"):
         small_fpn(weights=name)
+    with pytest.raises(DigitsError, match=f"weights={name}: expected one of ppocr, none, or an"):
+        ppocr_fpn(weights=name)
 
 
 @pytest.mark.parametrize("name", ["coco", "imagenet"])
