@@ -5,10 +5,8 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torchmetrics.detection import MeanAveragePrecision
 
 from digits.errors import DigitsError
-from digits.metrics import NumberAccuracy
 from digits.reading import Reader
 from digits.structures import CLASS_NAMES, target_number
 
@@ -67,6 +65,8 @@ class Evaluation:
         return scores | self._numbers(self.reader, pairs) if self.reader else scores
 
     def _mean_average_precision(self, pairs: list[Any]) -> dict[str, float]:
+        from torchmetrics.detection import MeanAveragePrecision  # slow to import
+
         # Every process holds all photos already, so the metric itself must not sync.
         metric = MeanAveragePrecision(
             backend=cast(Any, self.backend), class_metrics=self.per_class, sync_on_compute=False
@@ -84,6 +84,8 @@ class Evaluation:
         return scores
 
     def _numbers(self, reader: Reader, pairs: list[Any]) -> dict[str, float]:
+        from digits.metrics import NumberAccuracy
+
         metric = NumberAccuracy(sync_on_compute=False)
         metric.update([reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
         return {name: float(value) for name, value in metric.compute().items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from digits.metrics import HEIGHTS, NumberAccuracy, coverage_at, expected_calibration_error
+from digits.metrics import HEIGHTS, coverage_at, expected_calibration_error
 from digits.metrics.heights import height_names
 from digits.reading import Reading
 from digits.reading.geometry import match
@@ -23,6 +23,8 @@ def number_scores(
     on (pixels, mean of the photo's digits) for what occurs; coverage_at_98,
     expected_calibration_error.
     """
+    from digits.metrics import NumberAccuracy
+
     truths = [target_number(target) for target in targets]
     metric = NumberAccuracy(sync_on_compute=False)
     metric.update([reading.number for reading in readings], truths)

@@ -140,7 +140,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
         # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
         values = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray((values / 257).clip(0, 255).round().astype(np.uint8))
+        white = 65535.0
+        if image.mode in {"I", "F"}:  # 32 bits do not say; scanners and tools write any of these
+            white = next((w for w in (1.0, 255.0) if values.max() <= w), white)
+        image = Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")

@@ -1,8 +1,12 @@
 """Figures: of whole numbers, of confidences, of boxes by their height."""
 
+from typing import TYPE_CHECKING, Any
+
 from digits.metrics.confidence import coverage_at, coverage_curve, expected_calibration_error
 from digits.metrics.heights import HEIGHTS, map_by_height
-from digits.metrics.numbers import NumberAccuracy
+
+if TYPE_CHECKING:
+    from digits.metrics.numbers import NumberAccuracy
 
 __all__ = [
     "HEIGHTS",
@@ -12,3 +16,12 @@ __all__ = [
     "expected_calibration_error",
     "map_by_height",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # torchmetrics takes two seconds to import, and photos without labels need none of it.
+    if name == "NumberAccuracy":
+        from digits.metrics.numbers import NumberAccuracy
+
+        return NumberAccuracy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -46,6 +46,13 @@ def test_16_bits_are_scaled_not_clipped(png: Path) -> None:
     assert [p[0] for p in pixels(png)[0]] == [0, 1, 128, 255]
 
 
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_32_bits_of_any_scale(tmp_path: Path, white: int) -> None:
+    values = np.array([[0, 0.2, 1]], np.float32) * white
+    Image.fromarray(values).save(tmp_path / "1.tif")
+    assert [p[0] for p in pixels(tmp_path / "1.tif")[0]] == [0, 51, 255]
+
+
 def test_one_bit_is_black_and_white(png: Path) -> None:
     Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1").save(png)
     assert pixels(png) == [[BLACK, WHITE]]

@@ -22,17 +22,19 @@ def features() -> TextFPN:
     return ppocr_fpn().features.eval()  # type: ignore[return-value]
 
 
-def test_it_sees_what_the_recognition_network_sees(features: TextFPN) -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_it_sees_what_the_recognition_network_sees(features: TextFPN, whole: bool) -> None:
     """The same maps as in onnxruntime, once the photo has its grey edge."""
     runtime = pytest.importorskip("onnxruntime")
     network = onnx.load(packaged())
-    depthwise = [
-        node
+    ends = [
+        node.input[0]
         for node in network.graph.node
         for a in node.attribute
-        if node.op_type == "Conv" and a.name == "strides" and list(a.ints) == [2, 1]
+        if (node.op_type == "Conv" and a.name == "strides" and list(a.ints) == [2, 1])
+        or (node.op_type == "AveragePool" and a.name == "kernel_shape")
     ]
-    name = depthwise[0].input[0]  # the end of stride 4
+    name = ends[2 if whole else 0]  # the end of the network's stages, or of the first, at stride 4
     network.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
     session = runtime.InferenceSession(network.SerializeToString())
     bgr = np.random.default_rng(0).random((1, 3, 48, 120), dtype=np.float32)
@@ -41,11 +43,23 @@ def test_it_sees_what_the_recognition_network_sees(features: TextFPN) -> None:
     edged = torch.nn.functional.pad(torch.from_numpy(bgr), (1, 1, 1, 1), value=0.5).flip(1)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    ours = deepcopy(features)
+    ours: TextFPN = ppocr_fpn(whole=True).features.eval() if whole else deepcopy(features)  # type: ignore[assignment]
     ours.stem.first[0].padding = (0, 0)
     with torch.inference_mode():
-        maps = ours.stages[0](ours.stem((edged - mean) / std))
+        maps = ours.stem((edged - mean) / std)
+        for stage in ours.stages[: 3 if whole else 1]:
+            maps = stage(maps)
     torch.testing.assert_close(maps.numpy(), theirs, rtol=0, atol=1e-3)
+
+
+def test_the_whole_network_has_the_same_two_maps_and_trains(features: TextFPN) -> None:
+    whole = TextFPN(96, whole=True)
+    photos = torch.rand(2, 3, 81, 111)
+    shapes = {name: map_.shape for name, map_ in features(photos).items()}
+    maps = whole(photos)
+    assert {name: map_.shape for name, map_ in maps.items()} == shapes
+    sum(map_.square().sum() for map_ in maps.values()).backward()
+    assert [name for name, p in whole.named_parameters() if p.grad is None] == []
 
 
 def test_all_but_the_pyramid_comes_from_there(features: TextFPN) -> None:
