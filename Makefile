@@ -14,7 +14,7 @@ demo: install
 	$(BIN)/python predict.py ckpt=$(DEMO)/train/best.ckpt output_dir=$(DEMO)/predict
 	$(BIN)/python predict.py photos=docs/photos output_dir=$(DEMO)/shipped
 
-# The recipe of the model that ships: make model DATA=DIR [SEED=1], some 75 minutes of one CPU core.
+# The recipe of the model that ships: make model DATA=DIR [SEED=1], some 70 minutes of one CPU core.
 model: install-text
 	@test -f "$(DATA)/train.json" || { echo "make model DATA=DIR: no $(DATA)/train.json;" \
 		"DIR is a data set in the course's layout (README.md)."; exit 1; }
