@@ -4,10 +4,6 @@ Without ckpt it reads with the model that ships (docs/model.md).
 Several members are fused: ckpt=[A,B], ckpt=FOLDER, or detections=[A,B] without any model.
 """
 
-import digits.threads  # noqa: F401  # before torch
-
-# isort: split
-
 from pathlib import Path
 
 import hydra
@@ -18,12 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from digits.checkpoint import SHIPPED
 from digits.console import one_line_errors, quiet
 from digits.data.folder import PhotoFolder
+from digits.ensemble.members import find
+from digits.ensemble.recipe import stored_fit
+from digits.ensemble.run import fuse_checkpoints, fuse_files
 from digits.errors import DigitsError
-from digits.fusing import fuse_checkpoints, fuse_files
-from digits.fusion.recipe import stored_fit
-from digits.members import find
-from digits.prediction import choose_device
-from digits.single import submit_one
+from digits.inference.detect import choose_device
+from digits.inference.single import submit_one
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")

@@ -1,9 +1,5 @@
 """Train a detector: python train.py [group=option ...] [key=value ...]; --help lists them."""
 
-import digits.threads  # noqa: F401  # before torch
-
-# isort: split
-
 from pathlib import Path
 
 import hydra
@@ -14,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from digits import checkpoint
 from digits.console import banner, one_line_errors, quiet
 from digits.data.datamodule import DigitsDataModule
-from digits.hydra_jobs import command, job_of_sweep
-from digits.module import DigitDetector
-from digits.run import versions, write_run_files
-from digits.training import finish_run, fit, parameters, refuse_bad_checkpoint
+from digits.sweep.callback import command, job_of_sweep
+from digits.training.finish import finish_run, fit, parameters, refuse_bad_checkpoint
+from digits.training.module import DigitDetector
+from digits.training.run_info import versions, write_run_files
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

@@ -16,7 +16,7 @@ from digits.errors import DigitsError
 from digits.models.anchors import auto_heights
 from digits.models.weights import load_plain
 from digits.reading.refine import check_refine
-from digits.structures import CLASS_NAMES
+from digits.types import CLASS_NAMES
 
 SHIPPED = Path(__file__).with_name("shipped.ckpt")  # docs/model.md says what it is
 KEY = "digits"  # where our description lies in a Lightning checkpoint

@@ -12,7 +12,7 @@ from torch import nn
 
 from digits import checkpoint
 from digits.errors import DigitsError
-from digits.structures import CLASS_NAMES
+from digits.types import CLASS_NAMES
 
 Script = Callable[..., Any]
 

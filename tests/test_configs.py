@@ -16,10 +16,10 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from digits.data.synthetic import SyntheticDigits
-from digits.detect import scaled
+from digits.ensemble.detect import scaled
+from digits.ensemble.fit import starting
 from digits.errors import DigitsError
-from digits.fusion.fit import starting
-from digits.structures import check_detections
+from digits.types import check_detections
 
 CONF = Path(__file__).parents[1] / "conf"
 # From the folder, so that a new file is tested without a change here.

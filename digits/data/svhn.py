@@ -19,7 +19,7 @@ from rich import progress
 from digits.data.coco import CocoDigits
 from digits.data.coco_json import read_coco
 from digits.data.digit_struct import read_digit_struct
-from digits.download import fetch
+from digits.data.download import fetch
 from digits.errors import DigitsError
 
 BASE_URL = "http://ufldl.stanford.edu/housenumbers"

@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import track
 
 from digits.errors import DigitsError
-from digits.structures import CLASS_NAMES
+from digits.types import CLASS_NAMES
 
 
 def write_splits(out: Path, splits: Mapping[str, Any], unlabelled: str = "test") -> None:

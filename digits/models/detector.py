@@ -20,7 +20,7 @@ from digits.models.parts import Parts
 from digits.models.voting import VotingRoIHeads
 from digits.models.weights import load_detector_state
 from digits.models.zoom import Zoom, ZoomingRCNN
-from digits.structures import NUM_CLASSES
+from digits.types import NUM_CLASSES
 
 _logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ A reader takes one photo's detections (`digits.structures`) and returns a `Readi
 the boxes it is made of, how sure it is, and the second-best number.
 """
 
-from digits.reading.base import Reader, Reading
+from digits.reading.base import Reader
+from digits.types import Reading
 from digits.reading.calibrated import CalibratedReader
 from digits.reading.rules import CascadeReader, ThresholdReader
 

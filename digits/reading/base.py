@@ -9,29 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digits.structures import NO_NUMBER, number_of
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A number read in a photo.
-
-    Attributes:
-        number: its digits as text, `-1` where there are no boxes at all.
-        indices: the boxes it is made of, int64 `(K,)`, in reading order.
-        confidence: in [0, 1]. Of a calibrated reader, the probability that the whole number is
-            right; of a rule, only the score of the weakest digit. 0 without boxes.
-        runner_up: the next most probable number; empty where none is known.
-    """
-
-    number: str
-    indices: Tensor
-    confidence: float
-    runner_up: str = ""
-
-    def says(self, truth: str) -> bool:
-        """Whether this is the true number, which is empty where there are no digits."""
-        return self.number == (truth or NO_NUMBER)
+from digits.types import NO_NUMBER, number_of
 
 
 class Reader(ABC):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from digits.errors import DigitsError
-from digits.reading.base import Reader, Reading, check_share, to_reading
+from digits.reading.base import Reader
+from digits.types import Reading, check_share, to_reading
 from digits.reading.features import NAMES, candidates
 from digits.reading.fit import fit
 from digits.reading.rules import ThresholdReader

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from digits.metrics import coverage_at, expected_calibration_error
-from digits.metrics.confidence import calibration_error_by_chance
-from digits.reading.base import Reading
+from digits.evaluation import coverage_at, expected_calibration_error
+from digits.evaluation.confidence import calibration_error_by_chance
+from digits.types import Reading
 from digits.reading.calibrated import CalibratedReader
 from digits.reading.crossfit import bootstrap_interval, cross_fit
 from digits.reading.features import NAMES
 from digits.reading.rules import CascadeReader, ThresholdReader
-from digits.structures import target_number
+from digits.types import target_number
 
 _THRESHOLDS = tuple(np.round(np.arange(0.02, 1, 0.02), 2).tolist())
 
@@ -66,7 +66,7 @@ def compare(
 
     def row(name: str, read: Callable[[dict[str, Any]], Reading]) -> Row:
         readings = [read(record) for record in records]
-        right = np.array([r.says(t) for r, t in zip(readings, truths, strict=True)])
+        right = np.array([r.matches(t) for r, t in zip(readings, truths, strict=True)])
         return Row(name, readings, right)
 
     rules = [ThresholdReader(t, nms_iou) for t in _THRESHOLDS]
@@ -94,7 +94,7 @@ def ablation(
     worth = {}
     for left_out in ((), *((name,) for name in NAMES)):
         readings = cross_fit(CalibratedReader(ignore=left_out), records, targets)
-        right = np.array([r.says(t) for r, t in zip(readings, truths, strict=True)])
+        right = np.array([r.matches(t) for r, t in zip(readings, truths, strict=True)])
         sure = np.array([r.confidence for r in readings])
         loss = -np.log(np.maximum(np.where(right, sure, 1 - sure), 1e-9))
         worth[left_out[0] if left_out else "nothing"] = float(right.mean()), float(loss.mean())

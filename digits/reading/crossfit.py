@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from digits.reading.base import Reader, Reading
+from digits.reading.base import Reader
+from digits.types import Reading
 from digits.reading.fit import digest, folds_of
 
 FOLDS = 10

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from digits.geometry import areas, by_score, intersections, overlaps, suppress
 from digits.reading.base import as_arrays
-from digits.reading.geometry import areas, by_score, intersections, overlaps, suppress
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
 # around the number than the test photos are, and a reader should not learn the crop.

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from digits.geometry import match
 from digits.reading.features import NAMES, Candidates, candidates
-from digits.reading.geometry import match
 from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
-from digits.structures import target_number
+from digits.types import target_number
 
 _PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
 _FOLDS = 5

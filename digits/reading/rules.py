@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from digits.reading.base import Reader, Reading, as_arrays, check_share, to_reading
-from digits.reading.geometry import by_score, overlaps, reading_order, suppress
+from digits.geometry import by_score, overlaps, reading_order, suppress
+from digits.reading.base import Reader
+from digits.types import Reading, as_arrays, check_share, to_reading
 
 
 class CascadeReader(Reader):

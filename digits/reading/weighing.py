@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from digits.errors import DigitsError
+from digits.geometry import reading_order
 from digits.reading.features import NAMES, Candidates
-from digits.reading.geometry import reading_order
-from digits.structures import number_of
+from digits.types import number_of
 
 OUTCOMES = ("nothing", "right", "wrong")  # no digit there, the digit it says, another digit
 NOTHING, RIGHT, WRONG = range(3)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from digits.data.coco import CocoDigits, open_split
 from digits.errors import DigitsError
-from digits.structures import target_number
+from digits.types import target_number
 
 Edit = Callable[..., Path]
 

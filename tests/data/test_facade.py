@@ -1,6 +1,6 @@
 import numpy as np
 
-from digits.data.facade import furnish
+from digits.data.synthetic.facade import furnish
 
 
 def test_things_stand_around_the_number_and_never_over_it() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data import layouts, render, scenery, synthetic, typefaces
-from digits.data.synthetic import SyntheticDigits
+from digits.data import synthetic
+from digits.data.synthetic import SyntheticDigits, layouts, render, scenery, typefaces
 from digits.errors import DigitsError
 
 COUNT = 400

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from digits.io import read_detections
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
@@ -29,7 +30,7 @@ from digits.models import families, resnets
 from digits.models.detector import build_detector
 from digits.models.parts import FixedNorm, Parts, add_stochastic_depth
 from digits.models.timm_fpn import timm_fpn
-from digits.structures import check_detections, read_detections
+from digits.types import check_detections
 
 CONF = Path(__file__).parents[2] / "conf"
 SLOW = {

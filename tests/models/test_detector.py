@@ -13,7 +13,7 @@ from digits.errors import DigitsError
 from digits.models.anchors import auto_heights, digit_anchors
 from digits.models.detector import PhotoTransform, build_detector
 from digits.models.small import small_fpn
-from digits.structures import check_detections
+from digits.types import check_detections
 
 
 def small(**kwargs: Any) -> torch.nn.Module:

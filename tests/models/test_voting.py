@@ -11,7 +11,7 @@ from digits.errors import DigitsError
 from digits.models.detector import build_detector
 from digits.models.small import small_fpn
 from digits.models.voting import vote
-from digits.structures import NUM_CLASSES
+from digits.types import NUM_CLASSES
 
 THREE, FIVE = 4, 6  # labels
 

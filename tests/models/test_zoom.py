@@ -15,7 +15,7 @@ from digits.errors import DigitsError
 from digits.models.detector import build_detector
 from digits.models.small import small_fpn
 from digits.models.zoom import Zoom, combine
-from digits.structures import target_number
+from digits.types import target_number
 
 ZOOM = Zoom()
 

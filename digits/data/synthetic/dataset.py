@@ -1,0 +1,83 @@
+"""Drawn photos as a data set, and written to files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from digits.data.synthetic.layouts import draw_layout
+from digits.data.synthetic.render import render
+from digits.data.writing import write_splits
+from digits.errors import DigitsError
+
+
+class SyntheticDigits(Dataset):
+    """Photos drawn on demand; photo i depends on `(seed, i)` alone, in any process and order.
+
+    Args:
+        count: number of photos.
+        seed: another seed is another data set; it must not be negative.
+    """
+
+    labelled = True
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        if count < 1 or seed < 0:
+            raise DigitsError(f"expected count >= 1 and seed >= 0, got {count} and {seed}.")
+        self.seed = seed
+        self.image_ids = np.arange(1, count + 1, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+        """The photo, uint8 `(3, H, W)` RGB, and its target, in reading order."""
+        photo, boxes, labels = render(self._rng(index))
+        target = {
+            "boxes": torch.from_numpy(boxes),
+            "labels": torch.from_numpy(labels),
+            "image_id": int(self.image_ids[index]),
+        }
+        return torch.from_numpy(photo).permute(2, 0, 1).contiguous(), target
+
+    def size(self, index: int) -> tuple[int, int]:
+        """`(height, width)`, without drawing the photo."""
+        layout = draw_layout(self._rng(index))
+        return layout.height, layout.width
+
+    def file_name(self, index: int) -> str:
+        return f"{self.image_ids[index]}.png"
+
+    def _rng(self, index: int) -> np.random.Generator:
+        # Counted from the end where negative, and IndexError past it, as in a list.
+        return np.random.default_rng((self.seed, range(len(self))[index]))
+
+
+def open_split(
+    split: str, train_count: int, valid_count: int, test_count: int, seed: int = 0
+) -> SyntheticDigits:
+    """Open train, valid or test, each drawn from a seed of its own."""
+    counts = {"train": train_count, "valid": valid_count, "test": test_count}
+    if split not in counts:
+        raise DigitsError(f"split={split}: expected one of {', '.join(counts)}.")
+    return SyntheticDigits(counts[split], len(counts) * seed + list(counts).index(split))
+
+
+def write(out: Path, count: int, seed: int = 0) -> None:
+    """Write a data set in the course's layout: `count` photos in train, a tenth in valid and test.
+
+    Raises:
+        DigitsError: `out` exists and is not an empty folder.
+    """
+    few = max(1, count // 10)
+    counts = {"train": count, "valid": few, "test": few}
+    write_splits(
+        out,
+        {
+            split: SyntheticDigits(photos, seed=len(counts) * seed + number)
+            for number, (split, photos) in enumerate(counts.items())
+        },
+    )

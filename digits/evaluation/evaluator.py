@@ -1,0 +1,91 @@
+"""Scores of a whole split: mAP of the boxes, accuracy of the numbers; exact under DDP."""
+
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from digits.errors import DigitsError
+from digits.reading import Reader
+from digits.types import CLASS_NAMES, target_number
+
+BACKENDS = ("faster_coco_eval", "pycocotools")
+
+
+class Evaluation:
+    """Collects detections and targets photo by photo, then scores them all at once.
+
+    Photos are told apart by `image_id`: the copies that DDP's sampler adds to fill its last batch
+    count once, and no photo is dropped, those without boxes included (a false positive on one
+    must cost). Every process computes the same figures from all photos.
+
+    Args:
+        reader: detections to a number; `None` to score boxes alone.
+        backend: `faster_coco_eval`, or `pycocotools` for the same value, slower.
+        per_class: AP of every digit as well; evaluates ten times, so keep it for final scores.
+    """
+
+    def __init__(
+        self,
+        reader: Reader | None,
+        backend: str = "faster_coco_eval",
+        per_class: bool = False,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise DigitsError(f"map_backend={backend}: expected one of {', '.join(BACKENDS)}.")
+        self.reader = reader
+        self.backend = backend
+        self.per_class = per_class
+        self.reset()
+
+    def reset(self) -> None:
+        self._photos: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+
+    def update(self, detections: list[dict[str, Tensor]], targets: list[dict[str, Any]]) -> None:
+        """Add a batch: contracts of `digits.structures`, on any device."""
+        for found, target in zip(detections, targets, strict=True):
+            self._photos[int(target["image_id"])] = (
+                {key: found[key].detach().float().cpu() for key in ("boxes", "scores")}
+                | {"labels": found["labels"].detach().cpu()},
+                {key: target[key].detach().cpu() for key in ("boxes", "labels")},
+            )
+
+    def gather(self) -> None:
+        """Under DDP, give every process the photos of all; collective, so all must call it."""
+        if dist.is_available() and dist.is_initialized():
+            shares: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(shares, self._photos)
+            self._photos = {key: value for share in shares for key, value in share.items()}
+
+    def compute(self) -> dict[str, float]:
+        """Scores by name: map, map_50, map_75, number_accuracy, digit_error_rate, and so on."""
+        pairs = [self._photos[image_id] for image_id in sorted(self._photos)]
+        scores = self._mean_average_precision(pairs)
+        return scores | self._numbers(self.reader, pairs) if self.reader else scores
+
+    def _mean_average_precision(self, pairs: list[Any]) -> dict[str, float]:
+        from torchmetrics.detection import MeanAveragePrecision  # slow to import
+
+        # Every process holds all photos already, so the metric itself must not sync.
+        metric = MeanAveragePrecision(
+            backend=cast(Any, self.backend), class_metrics=self.per_class, sync_on_compute=False
+        )
+        metric.warn_on_many_detections = False
+        metric.update([found for found, _ in pairs], [target for _, target in pairs])
+        result = metric.compute()
+        scores = {key: float(result[key]) for key in ("map", "map_50", "map_75")}
+        if self.per_class:
+            classes = torch.atleast_1d(result["classes"]).tolist()
+            values = torch.atleast_1d(result["map_per_class"]).tolist()
+            for label, value in zip(classes, values, strict=True):
+                if value >= 0:  # -1 marks a class that does not occur
+                    scores[f"map_digit_{CLASS_NAMES[label - 1]}"] = value
+        return scores
+
+    def _numbers(self, reader: Reader, pairs: list[Any]) -> dict[str, float]:
+        from digits.evaluation import NumberAccuracy
+
+        metric = NumberAccuracy(sync_on_compute=False)
+        metric.update([reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
+        return {name: float(value) for name, value in metric.compute().items()}

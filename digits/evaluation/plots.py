@@ -1,0 +1,163 @@
+"""Pictures for people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # before pyplot: no screen is needed
+from matplotlib import pyplot as plt
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from digits.evaluation import coverage_at, coverage_curve, expected_calibration_error
+from digits.types import CLASS_NAMES
+
+RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
+
+
+def reading_item(
+    photo: Tensor, detections: dict[str, Any], read: Tensor, number: str, truth: str | None
+) -> dict[str, Any]:
+    """What `draw_readings` takes of one photo.
+
+    `read` holds the indices of the boxes read; `truth` is `None` where it is not known. The photo
+    may be smaller than the height and width that detections give, which their boxes refer to.
+    """
+    return {
+        "photo": photo.cpu(),
+        "size": (detections.get("height", photo.shape[1]), detections.get("width", photo.shape[2])),
+        "boxes": detections["boxes"][read].float().cpu(),
+        "labels": detections["labels"][read].cpu(),
+        "number": number,
+        "truth": truth,
+    }
+
+
+def draw_readings(photos: Sequence[dict[str, Any]], columns: int = 6) -> Any:
+    """A sheet of photos with the boxes that were read and the numbers above.
+
+    Args:
+        photos: per photo `photo` uint8 `(3, H, W)`, `boxes` `(K, 4)` xyxy, `labels` `(K,)`,
+            `number` text, and `truth` text or `None`; green is right, red wrong, blue unknown.
+            `size`: the `(height, width)` that boxes refer to, if not the photo's.
+
+    Returns:
+        A matplotlib figure.
+    """
+    rows = -(-len(photos) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.2 * columns, 1.7 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, item in zip(axes.flat, photos, strict=False):
+        _draw_one(axis, item)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def save_readings(path: Path, photos: Sequence[dict[str, Any]]) -> Path:
+    """Save the sheet of `draw_readings` as a picture."""
+    figure = draw_readings(photos)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+    return path
+
+
+def save_confidence(
+    path: Path, confidence: Sequence[float], right: Sequence[bool], confusion: Sequence[Any]
+) -> Path:
+    """Save a picture of what confidences are worth, and of which digits are confused.
+
+    Args:
+        path: of the picture.
+        confidence: of each photo's number, in [0, 1].
+        right: whether that number is.
+        confusion: counts `(11, 11)`, true digit by digit read, the last for none.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+    sure, good = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
+    _draw_coverage(axes[0], sure, good)
+    _draw_reliability(axes[1], sure, good)
+    _draw_confusion(axes[2], np.asarray(confusion))
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+    return path
+
+
+def save_coverage(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Path:
+    """Save coverage curves: per name, confidences `(N,)` and whether each number is right."""
+    figure, axis = plt.subplots(figsize=(6.5, 4.5))
+    for name, (confidence, right) in curves.items():
+        coverage, accuracy = coverage_curve(confidence, right)
+        axis.step(100 * coverage, 100 * accuracy, where="pre", label=name)
+    axis.axhline(98, color="gray", lw=0.8, ls="--")
+    axis.set(xlabel="photos accepted, the surest first (%)", ylabel="numbers right (%)")
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+    return path
+
+
+def _draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+    coverage, accuracy = coverage_curve(confidence, right)
+    share = coverage_at(confidence, right)
+    axis.step(100 * coverage, 100 * accuracy, where="pre")
+    axis.axhline(98, color="gray", lw=0.8, ls="--")
+    axis.axvline(100 * share, color="gray", lw=0.8, ls="--")
+    axis.set_title(f"98 % right at a coverage of {100 * share:.1f} %", fontsize=10)
+    axis.set(xlabel="photos accepted, the surest first (%)", ylabel="numbers right (%)")
+    axis.set_xlim(0, 100)
+
+
+def _draw_reliability(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+    groups = [g for g in np.array_split(np.argsort(confidence, kind="stable"), 10) if len(g)]
+    stated = [100 * confidence[g].mean() for g in groups]
+    true = [100 * right[g].mean() for g in groups]
+    error = expected_calibration_error(confidence, right)
+    axis.plot([0, 100], [0, 100], color="gray", lw=0.8, ls="--")
+    axis.plot(stated, true, "o-")
+    axis.set_title(f"expected calibration error {error:.3f}", fontsize=10)
+    axis.set(xlabel="confidence (%), tenths of the photos", ylabel="numbers right (%)")
+
+
+def _draw_confusion(axis: Any, counts: np.ndarray) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            axis.text(column, row, str(count), ha="center", va="center", fontsize=6, color=shade)
+    axis.set_xticks(range(11), [*CLASS_NAMES, "missed"], rotation=90, fontsize=8)
+    axis.set_yticks(range(11), [*CLASS_NAMES, "invented"], fontsize=8)
+    axis.set(xlabel="read as", ylabel="true digit")
+
+
+def _draw_one(axis: Any, item: dict[str, Any]) -> None:
+    photo: Tensor = item["photo"]
+    truth, number = item["truth"], item["number"]
+    color = UNKNOWN if truth is None else RIGHT if truth == number else WRONG
+    height, width = item.get("size", photo.shape[1:])
+    axis.imshow(photo.permute(1, 2, 0).numpy(), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    for box, label in zip(item["boxes"].tolist(), item["labels"].tolist(), strict=True):
+        left, top, right, bottom = box
+        axis.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, color=color, lw=1)
+        )
+        axis.text(
+            left,
+            top,
+            CLASS_NAMES[label - 1],
+            color="white",
+            fontsize=6,
+            va="bottom",
+            bbox={"facecolor": color, "edgecolor": "none", "pad": 0.6},
+        )
+    note = "" if truth in (None, number) else f" (is {truth})"
+    axis.set_title(f"{number}{note}", fontsize=9, color=color, pad=6)

@@ -1,0 +1,74 @@
+"""Scores of readings: overall, by length and height of the number, by digit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from digits.evaluation import HEIGHTS, coverage_at, expected_calibration_error
+from digits.evaluation.heights import height_names
+from digits.geometry import match
+from digits.reading import Reading
+from digits.types import target_number
+
+NONE = 10  # row of the confusion matrix: nothing there but read; column: there but not read
+
+
+def number_scores(
+    readings: Sequence[Reading], targets: Sequence[dict[str, Any]]
+) -> dict[str, float]:
+    """Figures of numbers by name.
+
+    number_accuracy, digit_error_rate; accuracy_1_digit and so on, and accuracy_height_18_25 and so
+    on (pixels, mean of the photo's digits) for what occurs; coverage_at_98,
+    expected_calibration_error.
+    """
+    from digits.evaluation import NumberAccuracy
+
+    truths = [target_number(target) for target in targets]
+    metric = NumberAccuracy(sync_on_compute=False)
+    metric.update([reading.number for reading in readings], truths)
+    scores = {name: float(value) for name, value in metric.compute().items()}
+    right = np.array([r.matches(t) for r, t in zip(readings, truths, strict=True)], dtype=bool)
+    sure = np.array([reading.confidence for reading in readings], dtype=np.float64)
+    scores["coverage_at_98"] = coverage_at(sure, right)
+    scores["expected_calibration_error"] = expected_calibration_error(sure, right)
+    lengths = np.array([len(truth) for truth in truths])
+    for length in np.unique(lengths[lengths > 0]):
+        plural = "digit" if length == 1 else "digits"
+        scores[f"accuracy_{length}_{plural}"] = float(right[lengths == length].mean())
+    heights = np.array([_height(target) for target in targets])
+    bins = np.digitize(heights, HEIGHTS) - 1
+    for index, name in enumerate(height_names()):
+        if (bins == index).any():
+            scores[f"accuracy_{name}"] = float(right[bins == index].mean())
+    return scores
+
+
+def confusion_matrix(
+    readings: Sequence[Reading],
+    records: Sequence[dict[str, Any]],
+    targets: Sequence[dict[str, Any]],
+) -> np.ndarray:
+    """Counts `(11, 11)` of true digit (row) and digit read (column); 10 stands for none.
+
+    A box that was read stands for the true digit that it overlaps: row 10 counts digits invented
+    where there is none (or read twice), column 10 counts digits missed.
+    """
+    counts = np.zeros((11, 11), dtype=np.int64)
+    for reading, record, target in zip(readings, records, targets, strict=True):
+        surest = reading.indices[record["scores"][reading.indices].argsort(descending=True)]
+        read = record["labels"][surest].numpy() - 1
+        truth = target["labels"].numpy() - 1
+        shown = match(record["boxes"][surest].numpy(), target["boxes"].numpy())
+        for digit, index in zip(read, shown, strict=True):
+            counts[truth[index] if index >= 0 else NONE, digit] += 1
+        for index in set(range(len(truth))) - set(shown.tolist()):
+            counts[truth[index], NONE] += 1
+    return counts
+
+
+def _height(target: dict[str, Any]) -> float:
+    """Mean height of a photo's digits in pixels; NaN, which no bin holds, without digits."""
+    boxes = target["boxes"]
+    return float((boxes[:, 3] - boxes[:, 1]).mean()) if len(boxes) else float("nan")

@@ -1,0 +1,141 @@
+"""Files: written whole or not at all; detections.json, the one file that stages exchange."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import box_convert
+
+from digits.errors import DigitsError
+from digits.types import Record, check_detections
+
+
+@contextmanager
+def partial_path(path: Path) -> Iterator[Path]:
+    """A path to write to; what is there is renamed to `path` when the block ends without an error.
+
+    Nothing is left behind when it does not. Named at random: the jobs of a sweep may write one
+    file at the same time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[TextIO]:
+    """A text file that appears under its name only when it is complete."""
+    with partial_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write plain data as JSON, atomically."""
+    with atomic_write(path) as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+
+
+def detections_to_json(record: Record) -> dict[str, Any]:
+    """One photo's detections as plain data, boxes rounded to 1/100 pixel, scores to 1e-5."""
+    votes = {"votes": record["votes"].tolist()} if "votes" in record else {}
+    return {
+        "image_id": int(record["image_id"]),
+        "file_name": record["file_name"],
+        "height": int(record["height"]),
+        "width": int(record["width"]),
+        "boxes": [[round(v, 2) for v in box] for box in record["boxes"].tolist()],
+        "scores": [round(v, 5) for v in record["scores"].tolist()],
+        "labels": record["labels"].tolist(),
+    } | votes
+
+
+def detections_from_json(item: dict[str, Any], where: str = "detections") -> Record:
+    """The inverse of `detections_to_json`, checked."""
+    try:
+        record = dict(item)
+        # By way of numpy: torch reads lists of numbers several times slower.
+        boxes = np.asarray(item["boxes"], dtype=np.float32).reshape(-1, 4)
+        record["boxes"] = torch.from_numpy(boxes)
+        record["scores"] = torch.from_numpy(np.asarray(item["scores"], dtype=np.float32))
+        record["labels"] = torch.from_numpy(np.asarray(item["labels"], dtype=np.int64))
+        if "votes" in item:
+            record["votes"] = torch.from_numpy(np.asarray(item["votes"], dtype=np.float32))
+        where = f"{where}, image_id {item['image_id']}"
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DigitsError(f"{where}: not a record of detections ({error!r}).") from error
+    checked = cast(Record, record)
+    check_detections(checked, where)
+    return checked
+
+
+def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
+    """Read a `detections.json`.
+
+    Returns:
+        The header (checkpoint, config digest, split, class names) and a record per photo.
+
+    Raises:
+        DigitsError: the file is missing or is not a `detections.json`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        header, photos = content["header"], content["photos"]
+    except FileNotFoundError as error:
+        raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DigitsError(
+            f"{path}: not a detections.json (expected {{header, photos}}): {error!r}"
+        ) from error
+    return header, [detections_from_json(photo, str(path)) for photo in photos]
+
+
+class DetectionsWriter:
+    """Streams a `detections.json` into an open file, photo by photo.
+
+    Args:
+        file: text, from `atomic_write`.
+        header: where the detections come from.
+    """
+
+    def __init__(self, file: TextIO, header: dict[str, Any]) -> None:
+        self._file = file
+        self._separator = "\n"
+        file.write(f'{{"header": {json.dumps(header)},\n"photos": [')
+
+    def add(self, record: Record) -> dict[str, Any]:
+        """Write a photo; returns it as plain data."""
+        photo = detections_to_json(record)
+        self._file.write(self._separator + json.dumps(photo))
+        self._separator = ",\n"
+        return photo
+
+    def close(self) -> None:
+        """End the JSON; the file stays open."""
+        self._file.write("\n]}\n")
+
+
+def write_detections(path: Path, header: dict[str, Any], records: Iterable[Record]) -> None:
+    """Write a `detections.json`, photo by photo; it is there only when it is whole."""
+    with atomic_write(path) as file:
+        writer = DetectionsWriter(file, header)
+        for record in records:
+            writer.add(record)
+        writer.close()
+
+
+def to_coco_boxes(boxes: Tensor) -> list[list[float]]:
+    """Boxes xyxy as COCO's `[x_min, y_min, width, height]`, rounded to 1/100 pixel."""
+    xywh: Tensor = box_convert(boxes, "xyxy", "xywh")
+    return [[round(v, 2) for v in box] for box in xywh.tolist()]

@@ -1,0 +1,135 @@
+"""The table of a sweep, from the files that its jobs left.
+
+python -m digits.sweep DIR
+
+`DIR` is any folder of run directories: a sweep's, or `outputs/train`.
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.table import Table
+
+from digits.console import console, one_line_errors
+from digits.errors import DigitsError
+from digits.io import atomic_write
+
+ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
+_COLUMNS = {
+    "mAP": ("map", "{:.3f}"),
+    "numbers": ("number_accuracy", "{:.3f}"),
+    "epochs": ("epochs", "{:.0f}"),
+    "minutes": ("minutes", "{:.1f}"),
+    "parameters": ("parameters", "{:,}"),
+    "photos/s": ("photos_per_second", "{:.0f}"),
+}
+FIGURES = tuple(name for name, _ in _COLUMNS.values())
+
+
+def read_jobs(folder: Path) -> list[dict[str, Any]]:
+    """The jobs of a sweep: those that finished, best mAP first, then the others.
+
+    Returns:
+        Per job: its directory, each setting in which the jobs differ, its status (finished, failed,
+        unfinished: it runs or was killed), the `FIGURES`, its checkpoint and its error; what there
+        is not yet is None.
+    """
+    paths = [path.parents[1] for path in folder.glob("*/.hydra/overrides.yaml")]
+    paths.sort(key=lambda path: (int(number) if (number := path.name.split("_")[0]).isdigit()
+                                 else 0, path.name))  # fmt: skip
+    settings = {path.name: _settings(path / ".hydra" / "overrides.yaml") for path in paths}
+    keys = sorted({key for own in settings.values() for key in own} - {"output_dir"})
+    differing = [key for key in keys if len({own.get(key) for own in settings.values()}) > 1]
+    jobs = [
+        {"job": path.name, **{key: settings[path.name].get(key) for key in differing}}
+        | _outcome(path)
+        for path in paths
+    ]
+    return sorted(jobs, key=lambda job: -1.0 if job["map"] is None else job["map"], reverse=True)
+
+
+def _settings(path: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for line in yaml.safe_load(path.read_text(encoding="utf-8")))
+    return {key.lstrip("+~"): value for key, _, value in pairs}
+
+
+def _outcome(folder: Path) -> dict[str, Any]:
+    figures, error, best = {}, None, folder / "best.ckpt"
+    status = "unfinished"
+    if (folder / ERROR_FILE).is_file():
+        status = "failed"
+        error = (folder / ERROR_FILE).read_text(encoding="utf-8").partition("\n")[0]
+    elif (folder / "metrics.json").is_file() and best.is_file():
+        status = "finished"
+        figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        "status": status,
+        **{name: figures.get(name) for name in FIGURES},
+        "checkpoint": str(best) if figures else None,
+        "error": error,
+    }
+
+
+def write_table(folder: Path) -> list[dict[str, Any]]:
+    """Write the jobs of a sweep to its `sweep.csv`.
+
+    Jobs that end at the same time may each do so: whoever writes last has seen them all, because
+    each reads again after it has written, until nothing is new.
+    """
+    jobs, written = read_jobs(folder), None
+    while jobs != written:
+        with atomic_write(folder / "sweep.csv") as file:
+            writer = csv.DictWriter(file, fieldnames=list(jobs[0]) if jobs else ["job"])
+            writer.writeheader()
+            writer.writerows(jobs)
+        jobs, written = read_jobs(folder), jobs
+    return jobs
+
+
+def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
+    """Show the jobs, the errors of those that failed, and what to do next."""
+    table = Table(title=f"sweep {folder}", title_justify="left")
+    table.add_column("job", overflow="fold")
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for job in jobs:
+        values = ((job[name], form) for name, form in _COLUMNS.values())
+        cells = ["" if value is None else form.format(value) for value, form in values]
+        if job["status"] != "finished":
+            cells[0] = job["status"]
+        table.add_row(job["job"], *cells)
+    console.print(table)
+    for job in jobs:
+        if job["error"]:
+            console.print(f"  {job['job']} failed: {job['error']}", markup=False)
+    console.print(f"  {'checkpoints':<14} {folder}/JOB/best.ckpt", markup=False)
+    console.print(f"  {'all columns':<14} {folder / 'sweep.csv'}", markup=False)
+    finished = [job for job in jobs if job["status"] == "finished"]
+    if finished:
+        console.print(f"Next: python predict.py ckpt={finished[0]['checkpoint']}", markup=False)
+    if len(finished) > 1:
+        console.print(f"All {len(finished)}, fused: python predict.py ckpt={folder}", markup=False)
+
+
+@one_line_errors
+def main() -> None:
+    """Rebuild the table of a sweep."""
+    parser = argparse.ArgumentParser(
+        prog="python -m digits.sweep", description="Rebuild and print the table of a sweep."
+    )
+    parser.add_argument("folder", type=Path, help="of the sweep: it holds a folder per job")
+    folder = parser.parse_args().folder
+    if not any(folder.glob("*/.hydra/overrides.yaml")):
+        raise DigitsError(
+            f"{folder}: no jobs in it; expected the folder of a sweep, such as "
+            "outputs/train/..., with a run directory of train.py per job."
+        )
+    print_table(folder, write_table(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What people see while a detector trains."""
+
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from matplotlib import pyplot as plt
+
+from digits.console import console
+from digits.evaluation.plots import draw_readings, reading_item
+from digits.training.module import DigitDetector
+from digits.types import target_number
+
+
+class EpochLine(Callback):
+    """Prints one line after each validation: it stays in a log, where progress bars do not."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._start = time.monotonic()
+        self._photos = 0
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self._photos += len(batch[0]) * trainer.world_size
+        self._seconds = time.monotonic() - self._start
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking or not getattr(self, "_photos", 0):
+            return
+        scores = trainer.callback_metrics
+        loss = float(scores.get("train/loss", float("nan")))
+        console.print(
+            f"epoch {trainer.current_epoch + 1}: loss {loss:.3f}, "
+            f"val/map {float(scores['val/map']):.3f}, "
+            f"val/number_accuracy {float(scores['val/number_accuracy']):.3f}, "
+            f"{self._photos / self._seconds:.0f} photos/s"
+        )
+
+
+class ReadingPictures(Callback):
+    """Shows some validation photos with what is read in them, in TensorBoard.
+
+    Args:
+        photos: how many, from the first batches.
+    """
+
+    def __init__(self, photos: int = 24) -> None:
+        self.photos = photos
+        self._items: list[dict[str, Any]] = []
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._items = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        assert isinstance(pl_module, DigitDetector)
+        if len(self._items) >= self.photos or not trainer.is_global_zero:
+            return
+        for photo, target, found in zip(*batch, outputs["detections"], strict=True):
+            reading = pl_module.reader.read(found)
+            truth = target_number(target)
+            self._items.append(reading_item(photo, found, reading.indices, reading.number, truth))
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and self._items:
+                figure = draw_readings(self._items[: self.photos])
+                logger.experiment.add_figure("val/readings", figure, trainer.global_step)
+                plt.close(figure)

@@ -1,0 +1,59 @@
+"""A run directory that describes itself."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from digits.io import atomic_write
+
+_PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide about results."""
+    found = {name: importlib.metadata.version(name) for name in ("digits", *_PACKAGES)}
+    return {"python": platform.python_version()} | found
+
+
+def git_commit() -> str:
+    """The commit of the working tree, `+` appended where it has changes; `unknown` outside git."""
+    root = Path(__file__).resolve().parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=root, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def write_run_files(folder: Path, config: dict[str, Any], command: str) -> None:
+    """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
+    with atomic_write(folder / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    write_json(folder / "run.json", facts(command))
+
+
+def facts(command: str) -> dict[str, Any]:
+    """What runs: command, time, commit, versions, machine."""
+    return {
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": git_commit(),
+        "versions": versions(),
+        "machine": platform.platform(),
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data as JSON, atomically."""
+    with atomic_write(path) as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")

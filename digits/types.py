@@ -1,0 +1,142 @@
+"""The data that stages exchange: torchvision's dictionaries, with names for mypy.
+
+A photo is a uint8 tensor `(3, H, W)`, RGB. Boxes are xyxy in pixels of the original photo; a label is
+the digit + 1 (0 is the background), as in the course's files. Other forms (COCO's xywh, HDF5) exist
+only where files are read and written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NotRequired, Protocol, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from digits.errors import DigitsError
+
+CLASS_NAMES = tuple("0123456789")
+NUM_CLASSES = len(CLASS_NAMES) + 1  # the background is class 0
+NO_NUMBER = "-1"  # what pred.csv holds for a photo without any digit
+
+
+class Target(TypedDict):
+    """The true digits of a photo."""
+
+    boxes: Tensor
+    """float32 `(N, 4)`."""
+    labels: Tensor
+    """int64 `(N,)` in 1..10."""
+    image_id: int
+    size: NotRequired[tuple[int, int]]
+    """`(height, width)` of the file, which boxes refer to, where the photo was reduced."""
+
+
+class Detections(TypedDict):
+    """What a detector found in a photo, highest score first."""
+
+    boxes: Tensor
+    """float32 `(N, 4)`."""
+    scores: Tensor
+    """float32 `(N,)` in [0, 1]."""
+    labels: Tensor
+    """int64 `(N,)` in 1..10."""
+    votes: NotRequired[Tensor]
+    """float32 `(N,)`: of a fusion, how many members see that digit there."""
+
+
+class Record(Detections):
+    """Detections and the photo that they are of: an entry of detections.json."""
+
+    image_id: int
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number read in a photo.
+
+    Attributes:
+        number: its digits as text, `-1` where there are no boxes at all.
+        indices: the boxes it is made of, int64 `(K,)`, in reading order.
+        confidence: in [0, 1]. Of a calibrated reader, the probability that the whole number is
+            right; of a rule, only the score of the weakest digit. 0 without boxes.
+        runner_up: the next most probable number; empty where none is known.
+    """
+
+    number: str
+    indices: Tensor
+    confidence: float
+    runner_up: str = ""
+
+    def matches(self, truth: str) -> bool:
+        """Whether this is the true number, which is empty where there are no digits."""
+        return self.number == (truth or NO_NUMBER)
+
+
+class PhotoDataset(Protocol):
+    """What every source of photos offers (`digits.data`)."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the targets hold the true digits."""
+
+    @property
+    def image_ids(self) -> Sequence[int] | np.ndarray:
+        """An id per photo, all different, in the order of the photos."""
+
+    @property
+    def paths(self) -> Sequence[str] | np.ndarray:
+        """The files of the photos; empty where they are drawn."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]: ...
+
+    def size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` in pixels, without decoding the photo."""
+
+    def file_name(self, index: int) -> str:
+        """The name of a photo, for people and files."""
+
+
+def number_of(labels: Tensor | Sequence[int] | np.ndarray) -> str:
+    """The digits of labels in the order given, as text: leading zeros stay."""
+    return "".join(CLASS_NAMES[int(label) - 1] for label in labels)
+
+
+def target_number(target: Target) -> str:
+    """The number of a target: its digits from left to right, by x_min.
+
+    That is the annotated order in 99.98 % of SVHN's photos.
+    """
+    return number_of(target["labels"][target["boxes"][:, 0].argsort(stable=True)])
+
+
+def check_detections(detections: Detections, where: str) -> None:
+    """Refuse detections that break the contract.
+
+    Raises:
+        DigitsError: names `where`, the field, and what was expected and got.
+    """
+    boxes, scores, labels = detections["boxes"], detections["scores"], detections["labels"]
+    n = len(boxes)
+    for name, values, shape in (
+        ("boxes", boxes, (n, 4)),
+        ("scores", scores, (n,)),
+        ("labels", labels, (n,)),
+    ):
+        if tuple(values.shape) != shape:
+            raise DigitsError(
+                f"{where}: expected {name} of shape {shape}, got {tuple(values.shape)}."
+            )
+    if not torch.isfinite(boxes).all():
+        raise DigitsError(f"{where}: expected finite boxes, got NaN or infinity.")
+    if n and not (float(scores.min()) >= 0 and float(scores.max()) <= 1):
+        raise DigitsError(
+            f"{where}: expected scores in [0, 1], got {scores.min()}..{scores.max()}."
+        )
+    if n and not (int(labels.min()) >= 1 and int(labels.max()) < NUM_CLASSES):
+        raise DigitsError(f"{where}: expected labels in 1..10, got {labels.min()}..{labels.max()}.")

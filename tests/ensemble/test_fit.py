@@ -1,0 +1,156 @@
+"""What valid decides about a fusion: settings, honest figures, and the better source per task."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from simulated import simulate
+
+from digits.ensemble import Fuser, Fusion
+from digits.ensemble.fit import fit_recipe, starting
+from digits.ensemble.members import find
+from digits.ensemble.recipe import Recipe
+from digits.ensemble.tune import Tuner
+from digits.errors import DigitsError
+from digits.reading import Reader, ThresholdReader
+
+Records = list[dict[str, Any]]
+
+
+def blurred(records: Records, targets: Records, seed: int, noise: float) -> Records:
+    """What a detector of some noise finds: the digits, moved, some missed, some invented."""
+    rng = np.random.default_rng(seed)
+    members = []
+    for record, target in zip(records, targets, strict=True):
+        boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
+        boxes = np.repeat(boxes, 2, axis=0) + rng.normal(0, noise, (2 * len(boxes), 4))
+        labels = np.repeat(labels, 2)
+        labels[1::2] = rng.integers(1, 11, len(labels) // 2)  # rivals and inventions
+        odds = rng.normal(2.5 - noise, 1.5, len(labels))
+        odds[1::2] -= 3
+        scores = torch.tensor(1 / (1 + np.exp(-odds)), dtype=torch.float32)
+        order = scores.argsort(descending=True)
+        found = {
+            "boxes": torch.tensor(boxes, dtype=torch.float32)[order],
+            "scores": scores[order],
+            "labels": torch.tensor(labels)[order],
+        }
+        members.append(record | found)
+    return members
+
+
+def about(*names: str) -> list[dict[str, Any]]:
+    return [{"name": n, "weights_sha256": n * 2, "config_digest": n * 3} for n in names]
+
+
+def fit(members: list[Records], targets: Records, start: Fusion | None, **more: Any) -> Recipe:
+    reader: Reader = more.pop("reader", ThresholdReader(0.3))
+    with Fuser(members) as fuser:
+        names = about(*"abcde"[: len(members)])
+        tuner = Tuner(fuser, members, targets)
+        return fit_recipe(names, tuner, start, more.pop("auto", False), reader, **more)
+
+
+@pytest.fixture(scope="module")
+def photos() -> tuple[Records, Records]:
+    return simulate(60)
+
+
+def test_members_of_equal_worth_are_better_together(photos: tuple[Records, Records]) -> None:
+    records, targets = photos
+    members = [blurred(records, targets, seed, 1.5) for seed in range(3)]
+    recipe = fit(members, targets, Fusion((1.0,) * 3))
+    rows = {row["name"]: row for row in recipe.table}
+    assert list(rows) == ["a", "b", "c", "fusion"]
+    assert rows["fusion"]["map"] > max(rows[n]["map"] for n in "abc") + 0.03
+    assert recipe.boxes == "fusion" and "pred.json: from fusion" in recipe.choices()
+
+
+def test_each_task_keeps_its_best_member_where_fusing_does_not_help(
+    photos: tuple[Records, Records],
+) -> None:
+    records, targets = photos
+    good = [
+        record | {k: t[k] for k in ("boxes", "labels")} | {"scores": t["labels"] * 0 + 0.9}
+        for record, t in zip(records, targets, strict=True)
+    ]
+    members = [blurred(records, targets, 1, 4.0), good, blurred(records, targets, 2, 4.0)]
+    recipe = fit(members, targets, Fusion((1.0,) * 3))
+    assert (recipe.boxes, recipe.numbers) == ("b", "b")
+    assert any("fusing does not help" in line for line in recipe.choices())
+    alone = fit(members, targets, None)  # fusion=none
+    assert (alone.boxes, alone.numbers, alone.fusion) == ("b", "b", None)
+    assert not any("fusing" in line for line in alone.choices())
+
+
+def test_refining_is_decided_or_said(photos: tuple[Records, Records]) -> None:
+    records, targets = photos
+    members = [blurred(records, targets, seed, 1.5) for seed in range(2)]
+    said = [fit(members, targets, Fusion((1.0, 1.0)), refined=r).refine for r in (True, False)]
+    assert said == [True, False]
+    auto = fit(members, targets, Fusion((1.0, 1.0)))
+    row = next(row for row in auto.table if row["name"] == auto.boxes)
+    assert auto.refine == (row["map_refined"] > row["map"])
+
+
+def test_a_bad_member_loses_its_weight(photos: tuple[Records, Records]) -> None:
+    records, targets = photos
+    members = [blurred(records, targets, 0, 1.5), blurred(records, targets, 1, 8.0)]
+    with Fuser(members) as fuser:
+        tuner = Tuner(fuser, members, targets)
+        tuned = tuner.tune(Fusion((1.0, 1.0)), range(60))
+        assert tuned.weights[0] == 1 > tuned.weights[1]
+        # Too few photos to learn from.
+        assert tuner.tune(Fusion((1.0, 1.0)), range(20)) == Fusion((1.0, 1.0))
+
+
+def test_a_recipe_is_stored_and_found_again_for_its_members_alone(
+    photos: tuple[Records, Records], tmp_path: Path
+) -> None:
+    records, targets = photos
+    members = [blurred(records, targets, seed, 1.5) for seed in range(2)]
+    recipe = fit(members, targets, Fusion((1.0, 0.5)))
+    path = tmp_path / "fusion.json"
+    path.write_text(json.dumps(recipe.to_json()))
+    assert Recipe.load(path, about("a", "b")) == recipe
+    moved = [known | {"name": f"elsewhere/{known['name']}"} for known in about("a", "b")]
+    assert Recipe.load(path, moved).table[0]["name"] == "elsewhere/a"
+    for others in (about("b", "a"), about("a", "c"), about("a")):
+        with pytest.raises(DigitsError, match=r"was fitted to the members \['a', 'b'\]"):
+            Recipe.load(path, others)
+    for content in ("{", "[]", '{"fusion": {}}'):
+        path.write_text(content)
+        with pytest.raises(DigitsError, match=r"not a fusion.json"):
+            Recipe.load(path, about("a", "b"))
+
+
+def test_what_weights_mean() -> None:
+    assert starting(2, "none") == (None, False)
+    assert starting(2, "wbf", "auto", iou=0.5) == (Fusion((1.0, 1.0), "wbf", 0.5), True)
+    assert starting(2, "nms", None) == (Fusion((1.0, 1.0), "nms"), False)
+    assert starting(2, "wbf", [1.5, 1])[0] == Fusion((1.5, 1.0))
+    for weights, says in (([1.0], "1 numbers for 2 members"), ("atuo", "expected auto, null")):
+        with pytest.raises(DigitsError, match=says):
+            starting(2, "wbf", weights)
+
+
+def test_the_files_that_an_argument_means(tmp_path: Path) -> None:
+    paths = [tmp_path / "sweep" / name / "best.ckpt" for name in ("0", "1", "deep/er")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    found = [str(p) for p in paths]
+    folder = str(tmp_path / "sweep")
+    assert find(folder, "best.ckpt", "ckpt") == paths
+    assert find(f"{folder}/*/best.ckpt", "best.ckpt", "ckpt") == paths[:2]
+    assert find(found[::-1], "best.ckpt", "ckpt") == paths[::-1]  # in the order given
+    assert find(None, "best.ckpt", "ckpt") == []
+    (tmp_path / "empty").mkdir()
+    for value in (str(tmp_path / "empty"), f"{folder}/x*"):
+        with pytest.raises(DigitsError, match=rf"ckpt={value.replace('*', '.')}: nothing there"):
+            find(value, "best.ckpt", "ckpt")
+    with pytest.raises(DigitsError, match="is given twice"):
+        find([folder, found[0]], "best.ckpt", "ckpt")

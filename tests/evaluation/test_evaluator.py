@@ -1,0 +1,143 @@
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digits.errors import DigitsError
+from digits.evaluation.evaluator import BACKENDS, Evaluation
+from digits.reading import ThresholdReader
+
+
+def target(image_id: int, *digits: tuple[int, float]) -> dict[str, Any]:
+    """Digits as (digit, left edge)."""
+    return {
+        "image_id": image_id,
+        "boxes": torch.tensor([[x, 2, x + 12, 26] for _, x in digits]).float().reshape(-1, 4),
+        "labels": torch.tensor([d + 1 for d, _ in digits], dtype=torch.int64),
+    }
+
+
+def found(truth: dict[str, Any], score: float = 0.9) -> dict[str, Any]:
+    """Detections that are exactly the truth."""
+    return {k: truth[k] for k in ("boxes", "labels")} | {
+        "scores": torch.full((len(truth["labels"]),), score)
+    }
+
+
+def nothing() -> dict[str, Any]:
+    return found(target(0))
+
+
+def score(pairs: list[Any], backend: str = BACKENDS[0], **kwargs: Any) -> dict[str, float]:
+    evaluation = Evaluation(ThresholdReader(), backend, **kwargs)
+    for detections, truth in pairs:
+        evaluation.update([detections], [truth])
+    evaluation.gather()  # a single process: nothing to gather
+    return evaluation.compute()
+
+
+def random_photos(seed: int, count: int = 12) -> list[Any]:
+    """Photos with 0-4 digits; detections are jittered, dropped, doubled and misread truths."""
+    g = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=g)
+
+    pairs = []
+    for image_id in range(count):
+        n = int(uniform(1) * 5)
+        digits = [(int(uniform(1) * 10), 16.0 * k) for k in range(n)]
+        truth = target(image_id, *digits)
+        boxes = truth["boxes"].repeat(2, 1) + uniform(2 * n, 4) * 4 - 2
+        labels = truth["labels"].repeat(2)
+        wrong = uniform(2 * n) < 0.2
+        labels[wrong] = labels[wrong] % 10 + 1
+        keep = uniform(2 * n) < 0.7
+        scores = uniform(int(keep.sum()))
+        pairs.append(({"boxes": boxes[keep], "labels": labels[keep], "scores": scores}, truth))
+    return pairs
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_backends_give_the_same_values(seed: int) -> None:
+    pairs = random_photos(seed)
+    ours, reference = (score(pairs, backend, per_class=True) for backend in BACKENDS)
+    assert ours.keys() == reference.keys()
+    assert ours == pytest.approx(reference, abs=1e-6)
+    assert 0 < ours["map"] < ours["map_50"] < 1
+
+
+def test_what_is_found_exactly_scores_one() -> None:
+    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
+    scores = score([(found(t), t) for t in truths])
+    assert scores["map"] == scores["map_50"] == scores["map_75"] == pytest.approx(1)
+    assert scores["number_accuracy"] == 1 and scores["digit_error_rate"] == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("per_class", [False, True])
+def test_nothing_found_at_all_scores_zero(backend: str, per_class: bool) -> None:
+    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
+    scores = score([(nothing(), t) for t in truths], backend, per_class=per_class)
+    assert scores["map"] == scores["map_50"] == scores["map_75"] == 0
+    assert scores["number_accuracy"] == 0 and scores["digit_error_rate"] == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_false_positive_on_a_photo_without_boxes_costs(backend: str) -> None:
+    truth = target(1, (1, 0))
+    ghost = found(target(2, (1, 0)), score=0.95)  # surer than the true one
+    right = [(found(truth), truth)]
+    assert score([*right, (nothing(), target(2))], backend)["map"] == pytest.approx(1)
+    with_ghost = score([*right, (ghost, target(2))], backend)
+    assert with_ghost["map"] == pytest.approx(0.5)
+    assert with_ghost["number_accuracy"] == 0.5
+
+
+def test_a_photo_seen_twice_counts_once() -> None:
+    pairs = random_photos(5)
+    assert score([*pairs, *pairs[:3]]) == score(pairs)
+    right, wrong = target(1, (1, 0)), target(2, (2, 0))
+    figures = score([(found(right), right), (nothing(), wrong), (nothing(), wrong)])
+    assert figures["number_accuracy"] == 0.5
+
+
+@settings(max_examples=10, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_the_order_of_photos_does_not_matter(random: Any) -> None:
+    pairs = random_photos(6, count=5)
+    before = score(pairs)
+    random.shuffle(pairs)
+    assert score(pairs) == before
+
+
+def test_ap_of_every_digit_that_occurs() -> None:
+    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
+    pairs = [(found(truths[0]), truths[0]), (nothing(), truths[1])]
+    scores = score(pairs, per_class=True)
+    assert {k: v for k, v in scores.items() if k.startswith("map_digit")} == pytest.approx(
+        {"map_digit_0": 0, "map_digit_1": 1, "map_digit_2": 1}
+    )
+    assert scores["map"] == pytest.approx(2 / 3)
+    assert not any(k.startswith("map_digit") for k in score(pairs))
+
+
+def test_one_class_alone_works_per_class() -> None:
+    truth = target(1, (7, 0))
+    assert score([(found(truth), truth)], per_class=True)["map_digit_7"] == pytest.approx(1)
+
+
+def test_reset_forgets() -> None:
+    truth = target(1, (1, 0))
+    evaluation = Evaluation(ThresholdReader())
+    evaluation.update([nothing()], [target(9, (3, 0))])
+    evaluation.reset()
+    evaluation.update([found(truth)], [truth])
+    assert evaluation.compute()["map"] == pytest.approx(1)
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(DigitsError, match="map_backend=coco: expected one of faster_coco_eval, py"):
+        Evaluation(ThresholdReader(), "coco")

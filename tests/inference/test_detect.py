@@ -1,0 +1,71 @@
+"""Photos to detections: their order, the pixels that boxes refer to, and who shares a batch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from digits.data.folder import LONGEST, PhotoFolder
+from digits.inference.detect import predict
+
+
+class GreyReader(nn.Module):
+    """Finds one box on the left half of each photo; its label is the photo's grey level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[tuple[int, ...]]] = []
+
+    def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:
+        self.batches.append([tuple(photo.shape[1:]) for photo in photos])
+        return [
+            {
+                "boxes": torch.tensor([[0.0, 0.0, photo.shape[2] / 2, photo.shape[1]]]),
+                "scores": torch.ones(1),
+                "labels": photo[0, 0, :1].long(),
+            }
+            for photo in photos
+        ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index in range(10):
+        size = (100, 50) if index % 2 else (50, 60)
+        Image.new("RGB", size, (index + 1,) * 3).save(tmp_path / f"{index + 1}.png")
+    return tmp_path
+
+
+def test_detections_come_in_the_order_of_the_photos(folder: Path) -> None:
+    model = GreyReader()
+    found = list(predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0))
+    assert [record["labels"].tolist() for record, _, _ in found] == [[i + 1] for i in range(10)]
+    assert [record["file_name"] for record, _, _ in found] == [f"{i + 1}.png" for i in range(10)]
+    assert [len(batch) for batch in model.batches] == [2, 2, 2, 2, 2]
+
+
+def test_photos_of_one_shape_share_a_batch(folder: Path) -> None:
+    model = GreyReader()
+    list(predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0))
+    mixed = [batch for batch in model.batches if len(set(batch)) > 1]
+    assert len(mixed) <= 1
+
+
+def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits.prediction._BYTES", 1)
+    model = GreyReader()
+    found = predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0)
+    next(found)
+    assert len(model.batches) == 1  # the first batch was detected before the second was waited for
+    assert len(list(found)) == 9
+
+
+def test_boxes_refer_to_the_pixels_of_the_file(tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 1500), (7, 7, 7)).save(tmp_path / "a.png")
+    data = PhotoFolder(str(tmp_path))
+    ((record, _, photo),) = predict(GreyReader(), data, torch.device("cpu"), 2, num_workers=0)
+    assert photo.shape == (3, LONGEST // 2, LONGEST)
+    assert (record["height"], record["width"]) == (1500, 3000)
+    assert record["boxes"].tolist() == [[0, 0, 1500, 1500]]

@@ -1,0 +1,159 @@
+import csv
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from digits.io import read_detections
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digits.errors import DigitsError
+from digits.inference.submission import SubmissionWriter
+from digits.reading import ThresholdReader
+
+FILES = {"detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip"}
+
+
+def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -> dict[str, Any]:
+    """Digits as (digit, score), side by side, 10 wide and 20 high."""
+    boxes = [[20.0 * k + 1, 2.5, 20.0 * k + 11, 22.5] for k in range(len(digits))]
+    return {
+        "image_id": image_id,
+        "file_name": name or f"{image_id}.png",
+        "height": 30,
+        "width": 99,
+        "boxes": torch.tensor(boxes).reshape(-1, 4),
+        "scores": torch.tensor([s for _, s in digits]),
+        "labels": torch.tensor([d + 1 for d, _ in digits], dtype=torch.int64),
+    }
+
+
+def write(folder: Path, *records: dict[str, Any]) -> None:
+    reader = ThresholdReader()
+    with SubmissionWriter(folder, {"split": "test"}) as submission:
+        for photo in records:
+            submission.add(photo, reader.read(photo))
+
+
+PHOTOS = (
+    record(3, (0, 0.9), (0, 0.8), (7, 0.7), (4, 0.001)),
+    record(10),
+    record(2, (5, 0.0)),
+)
+
+
+def test_pred_json_is_flat_coco_without_a_score_threshold(tmp_path: Path) -> None:
+    write(tmp_path, *PHOTOS)
+    boxes = json.loads((tmp_path / "pred.json").read_text())
+    assert len(boxes) == 5  # every detection, the least sure included
+    assert all(b.keys() == {"image_id", "bbox", "score", "category_id"} for b in boxes)
+    assert boxes[2] == {
+        "image_id": 3,
+        "bbox": [41, 2.5, 10, 20],
+        "score": 0.7,
+        "category_id": 8,
+    }
+    assert [b["image_id"] for b in boxes] == [3, 3, 3, 3, 2]
+
+
+def test_pred_csv_has_a_row_for_every_photo_in_order(tmp_path: Path) -> None:
+    write(tmp_path, *PHOTOS)
+    assert (tmp_path / "pred.csv").read_bytes() == b"image_id,pred_label\n3,007\n10,-1\n2,5\n"
+
+
+def test_numbers_csv_quotes_odd_names(tmp_path: Path) -> None:
+    names = ["my, house.png", 'the "old" door.jpg', "höhe\n2.png"]
+    write(tmp_path, *(record(i, (i, 0.9), name=name) for i, name in enumerate(names)))
+    with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["file_name"] for r in rows] == names
+    assert rows[1] == {
+        "file_name": names[1],
+        "number": "1",
+        "confidence": "0.9000",
+        "accepted": "yes",
+        "runner_up": "",
+        "boxes": "1.0 2.5 11.0 22.5",
+    }
+
+
+def test_numbers_that_are_not_sure_enough_are_not_accepted(tmp_path: Path) -> None:
+    reader = ThresholdReader()
+    with SubmissionWriter(tmp_path, {}, min_confidence=0.75) as submission:
+        for photo in PHOTOS:
+            submission.add(photo, reader.read(photo))
+    with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
+        accepted = [row["accepted"] for row in csv.DictReader(file)]
+    assert accepted == ["no", "no", "no"] and submission.accepted == 0
+    assert (tmp_path / "pred.csv").read_text().splitlines()[1:] == ["3,007", "10,-1", "2,5"]
+
+
+def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
+    with SubmissionWriter(tmp_path, {}) as submission:
+        refined = PHOTOS[0]["boxes"].round() + 1
+        reading = ThresholdReader().read(PHOTOS[0])
+        submission.add(PHOTOS[0], reading, PHOTOS[0] | {"boxes": refined})
+    boxes = json.loads((tmp_path / "pred.json").read_text())
+    assert [b["bbox"][0] for b in boxes] == refined[:, 0].tolist()
+    _, (record,) = read_detections(tmp_path / "detections.json")
+    assert torch.equal(record["boxes"], PHOTOS[0]["boxes"])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_a_confidence_outside_0_to_1_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DigitsError, match=r"reading.min_confidence=.*expected a share in \[0, 1\]"):
+        SubmissionWriter(tmp_path, {}, value)
+
+
+def test_detections_json_can_be_read_back(tmp_path: Path) -> None:
+    write(tmp_path, *PHOTOS)
+    header, records = read_detections(tmp_path / "detections.json")
+    assert header == {"split": "test"}
+    assert [r["image_id"] for r in records] == [3, 10, 2]
+    assert torch.equal(records[0]["boxes"], PHOTOS[0]["boxes"])
+
+
+def test_the_zip_holds_exactly_the_two_files_at_its_root(tmp_path: Path) -> None:
+    write(tmp_path, *PHOTOS)
+    with zipfile.ZipFile(tmp_path / "submission.zip") as archive:
+        assert sorted(archive.namelist()) == ["pred.csv", "pred.json"]
+        assert archive.testzip() is None
+        for name in archive.namelist():
+            assert archive.read(name) == (tmp_path / name).read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == FILES
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    counts=st.lists(
+        st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1, width=32)), max_size=4), max_size=6
+    )
+)
+def test_whatever_is_detected_the_files_are_whole(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[list[tuple[int, float]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("submission")
+    write(folder, *(record(i, *digits) for i, digits in enumerate(counts)))
+    boxes = json.loads((folder / "pred.json").read_text())
+    assert len(boxes) == sum(map(len, counts))
+    rows = (folder / "pred.csv").read_text().splitlines()[1:]
+    assert [int(r.split(",")[0]) for r in rows] == list(range(len(counts)))
+    assert all((r.split(",")[1] == "-1") == (not c) for r, c in zip(rows, counts, strict=True))
+
+
+def test_an_error_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    bad = record(4, (1, 0.5)) | {"scores": torch.tensor([7.0])}
+    with pytest.raises(DigitsError, match=r"4\.png: expected scores in \[0, 1\]"):
+        write(tmp_path, PHOTOS[0], bad)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_the_middle_keeps_the_files_of_an_earlier_run(tmp_path: Path) -> None:
+    write(tmp_path, *PHOTOS)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(DigitsError):
+        write(tmp_path, PHOTOS[2], record(4, (1, 0.5)) | {"scores": torch.tensor([7.0])})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
