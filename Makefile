@@ -20,7 +20,7 @@ model: install-text
 		"DIR is a data set in the course's layout (README.md)."; exit 1; }
 	$(BIN)/python train.py experiment=best seed=$(SEED) data.real.root=$(DATA) \
 		output_dir=$(MODEL)/best
-	$(BIN)/python train.py experiment=finish seed=$(SEED) data.real.root=$(DATA) \
+	$(BIN)/python train.py experiment=finetune seed=$(SEED) data.real.root=$(DATA) \
 		backbone.weights=$(MODEL)/best/last.ckpt output_dir=$(MODEL)/finished
 
 test: install-dev

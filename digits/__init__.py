@@ -1,9 +1,48 @@
-"""Finds the digits in photographs and reads them as one number."""
+"""Finds the digits in photographs and reads them as one number.
+
+    import digits
+    reader = digits.load()
+    print(reader.read("photo.jpg").number)
+
+Importing this loads no torch: that waits until `load`.
+"""
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from digits.reader import Digit, NumberReader, Result
+
+__version__ = "0.2.0"
+__all__ = ["Digit", "NumberReader", "Result", "__version__", "load"]
 
 # OpenMP's waiting threads sleep instead of spinning; it reads this when torch loads it. Where
 # loading processes share the cores with torch's threads, every parallel region waits for a thread
 # that is not running while the others burn its time: on two cores a training step took 268 ms per
 # photo spinning and 64 ms sleeping (docs/decisions.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def load(ckpt: str | Path = "small", device: str = "auto") -> "NumberReader":
+    """Load a model that reads numbers in photos.
+
+    Args:
+        ckpt: `small`, `large` or `scratch` (the models that ship, docs/model.md), or the path of a
+            checkpoint of train.py.
+        device: `auto` (the first GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises:
+        digits.errors.DigitsError: no such checkpoint or device, or a file that is not one of ours.
+    """
+    from digits.reader import NumberReader
+
+    return NumberReader.load(ckpt, device)
+
+
+def __getattr__(name: str) -> object:
+    if name in ("Digit", "NumberReader", "Result"):
+        from digits import reader
+
+        return getattr(reader, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

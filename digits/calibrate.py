@@ -15,6 +15,7 @@ from digits import checkpoint
 from digits.console import console, one_line_errors, result_table
 from digits.errors import DigitsError
 from digits.inference.report import Report
+from digits.inference.source import Item, Readers
 from digits.io import read_detections
 from digits.reading import CalibratedReader
 from digits.reading.labels import read_targets_of
@@ -27,7 +28,9 @@ def main() -> None:
         prog="python -m digits.calibrate", description="Fit the reading of a checkpoint anew."
     )
     parser.add_argument("checkpoint", type=Path, help="best.ckpt of train.py; rewritten")
-    parser.add_argument("detections", type=Path, help="what predict.py found with it on valid")
+    parser.add_argument(
+        "detections", type=Path, help="detections.json that predict.py wrote with it on valid"
+    )
     parser.add_argument("--labels", type=Path, required=True, help="COCO JSON of valid")
     parser.add_argument("--inference", nargs="*", default=[], metavar="KEY=VALUE",
                         help="what +inference.KEY=VALUE was for predict.py; kept")  # fmt: skip
@@ -36,32 +39,30 @@ def main() -> None:
     loaded = checkpoint.load(options.checkpoint)
     description = loaded[checkpoint.KEY]
     inference = dict(_pair(item) for item in options.inference)
-    found, records = read_detections(options.detections)
+    header, records = read_detections(options.detections)
     wanted = checkpoint.header(loaded, options.checkpoint, inference)
     for key, what in (("weights_sha256", "weights"), ("config_digest", "settings")):
-        if found.get(key) != wanted[key]:
+        if header.get(key) != wanted[key]:
             raise DigitsError(
-                f"{options.detections}: found with other {what} than those of "
+                f"{options.detections}: made with other {what} than those of "
                 f"{options.checkpoint}; run predict.py with it on valid, and give here as "
                 "--inference what was +inference there."
             )
     targets = read_targets_of(records, options.labels)
     unfitted = CalibratedReader()
-    report = Report(unfitted, labelled=True, backend="faster_coco_eval")
+    report = Report(Readers(unfitted, unfitted, refine=False), labelled=True)
     for record, target in zip(records, targets, strict=True):
-        report.add(record, target)
+        report.add(Item(record, record, target), unfitted.read(record))
     report.fit()
-    reader = report.reader
-    if reader.fitted is None:
+    reader, refine = report.readers.numbers, report.readers.refine
+    if reader.state is None:
         raise DigitsError(
             f"{options.detections}: {len(records)} photos; expected at least "
             f"{unfitted.min_photos} with boxes to fit a reader to."
         )
     figures = report.figures()
-    del figures["photos_per_second"]  # of reading a file, not of the detector
     metrics = description.get("metrics", {}) | report.summary(figures)
-    refine = figures["map_refined"] > figures["map"]
-    checkpoint.finish(options.checkpoint, metrics, reader.fitted, refine, inference)
+    checkpoint.finalize(options.checkpoint, metrics, reader.state, refine, inference)
     result_table("on valid, cross-fitted", figures, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
 

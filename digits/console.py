@@ -3,13 +3,15 @@
 import functools
 import logging
 import sys
+import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from digits.errors import DigitsError
@@ -19,6 +21,7 @@ console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def quiet() -> None:
@@ -35,10 +38,10 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", pattern)
 
 
-def banner(title: str, facts: Mapping[str, object]) -> None:
+def banner(title: str, details: Mapping[str, object]) -> None:
     """Say what is about to run."""
     console.print(f"[bold]{title}[/bold]")
-    for name, value in facts.items():
+    for name, value in details.items():
         console.print(f"  {name:<14} {value}", markup=False)
 
 
@@ -56,6 +59,21 @@ def result_table(
         console.print(f"  {name:<14} {path}", markup=False)
     if then:
         console.print(f"Next: {then}", markup=False)
+
+
+def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
+    """Show a bar with photos done, photos per second and the time left."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.0f} photos/s"), TimeRemainingColumn(),
+        console=console,
+    )  # fmt: skip
+    start = time.perf_counter()
+    with bar:
+        task = bar.add_task(title, total=total, rate=0.0)
+        for done, item in enumerate(items, 1):
+            yield item
+            bar.update(task, completed=done, rate=done / (time.perf_counter() - start))
 
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
@@ -86,7 +104,7 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
 
 def error_line(error: Exception) -> str | None:
     """What `one_line_errors` says of an error; None: it is a fault of the program."""
-    cause = _find(error)
+    cause = _cause(error)
     if cause is None and not isinstance(error, InstantiationException):
         return None
     text = str(cause or error)
@@ -97,7 +115,7 @@ def error_line(error: Exception) -> str | None:
     return text
 
 
-def _find(error: BaseException | None) -> DigitsError | None:
+def _cause(error: BaseException | None) -> DigitsError | None:
     while error is not None and not isinstance(error, DigitsError):
         error = error.__cause__ or error.__context__
     return error

@@ -1,30 +1,18 @@
 """Boxes among themselves: overlap, suppression, reading order, matching to the truth."""
 
 import numpy as np
+import torch
+from torchvision.ops import box_iou
 
 # Two digits are stacked when one lies under the other: they share more than this part of the
 # narrower one's width, and less than the other part of the lower one's height.
 _STACKED_WIDTH, _STACKED_HEIGHT = 0.5, 0.2
 
 
-def areas(boxes: np.ndarray) -> np.ndarray:
-    """Areas of boxes `(N, 4)` xyxy, at least a trifle so that they can be divided by."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return np.maximum(sides[:, 0] * sides[:, 1], 1e-9)
-
-
-def intersections(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Areas `(N, M)` that boxes `(N, 4)` and `(M, 4)` share."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    return sides[..., 0] * sides[..., 1]
-
-
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union `(N, M)`."""
-    shared = intersections(first, second)
-    return shared / (areas(first)[:, None] + areas(second)[None, :] - shared)
+    """Intersection over union `(N, M)` of boxes `(N, 4)` and `(M, 4)` xyxy; 0 for empty boxes."""
+    iou: np.ndarray = box_iou(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    return np.asarray(np.nan_to_num(iou, copy=False))
 
 
 def by_score(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -100,13 +88,13 @@ def match(boxes: np.ndarray, truth: np.ndarray, limit: float = 0.3) -> np.ndarra
     Returns:
         Indices into `truth`, int64 `(N,)`, -1 where a box shows none.
     """
-    found = np.full(len(boxes), -1, dtype=np.int64)
+    matched = np.full(len(boxes), -1, dtype=np.int64)
     if not len(truth):
-        return found
+        return matched
     iou = overlaps(boxes, truth)
     for index in range(len(boxes)):
         best = int(iou[index].argmax())
         if iou[index, best] >= limit:
-            found[index] = best
+            matched[index] = best
             iou[:, best] = -1
-    return found
+    return matched

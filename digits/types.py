@@ -1,8 +1,8 @@
 """The data that stages exchange: torchvision's dictionaries, with names for mypy.
 
-A photo is a uint8 tensor `(3, H, W)`, RGB. Boxes are xyxy in pixels of the original photo; a label is
-the digit + 1 (0 is the background), as in the course's files. Other forms (COCO's xywh, HDF5) exist
-only where files are read and written.
+A photo is a uint8 tensor `(3, H, W)`, RGB. Boxes are xyxy in pixels of the original photo; a label
+is the digit + 1 (0 is the background), as in the course's files. Other forms (COCO's xywh, HDF5)
+exist only where files are read and written.
 """
 
 from collections.abc import Sequence

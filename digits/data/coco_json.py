@@ -1,41 +1,20 @@
-"""COCO JSON of digits to a few arrays, without an object per box on the way."""
+"""COCO JSON of digits: read into a few arrays, without an object per box; and its items written."""
 
 import json
 from array import array
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from digits.data.annotations import Annotations, refuse_duplicates
 from digits.errors import DigitsError
+from digits.types import CLASS_NAMES
 
+CATEGORIES = [{"id": label, "name": name} for label, name in enumerate(CLASS_NAMES, 1)]
 _EXPECTED = "expected COCO JSON: {images: [...], annotations: [...], categories: [...]}"
 _IMAGE = ("id", "file_name", "height", "width")
 _ANNOTATION = ("image_id", "category_id", "bbox")
-
-
-class Annotations(NamedTuple):
-    """N photos by ascending id, and M boxes in the order of the file."""
-
-    image_ids: np.ndarray
-    """int64 `(N,)`."""
-    file_names: np.ndarray
-    """str `(N,)`."""
-    sizes: np.ndarray
-    """int32 `(N, 2)`: height and width in pixels."""
-    owners: np.ndarray
-    """int64 `(M,)`: the image id of each box."""
-    labels: np.ndarray
-    """int64 `(M,)`: category ids."""
-    boxes: np.ndarray
-    """float32 `(M, 4)`: x_min, y_min, width, height in pixels, as written."""
-
-    def only(self, image_ids: np.ndarray) -> "Annotations":
-        """Those of some photos."""
-        photos, boxes = np.isin(self.image_ids, image_ids), np.isin(self.owners, image_ids)
-        return Annotations(*(v[photos] for v in self[:3]), *(v[boxes] for v in self[3:]))
 
 
 def read_coco(path: Path) -> Annotations:
@@ -79,11 +58,23 @@ def read_coco(path: Path) -> Annotations:
     )
 
 
-def refuse_duplicates(ids: Iterable[int], what: str, path: Path) -> None:
-    """Raises DigitsError where an id occurs twice."""
-    twice = [i for i, count in Counter(ids).items() if count > 1]
-    if twice:
-        raise DigitsError(f"{path}: {what} {twice[0]} occurs twice; ids must be unique.")
+def image_entry(image_id: int, file_name: str, height: int, width: int) -> dict[str, object]:
+    """An item of `images`; height and width in pixels."""
+    return {"id": image_id, "file_name": file_name, "height": height, "width": width}
+
+
+def annotation_entry(
+    number: int, image_id: int, label: int, bbox: list[float]
+) -> dict[str, object]:
+    """An item of `annotations`; bbox: x_min, y_min, width, height in pixels."""
+    return {
+        "id": number,
+        "image_id": image_id,
+        "bbox": bbox,
+        "area": bbox[2] * bbox[3],
+        "category_id": label,
+        "iscrowd": 0,
+    }
 
 
 class _Rows:

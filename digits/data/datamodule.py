@@ -1,22 +1,22 @@
 """The LightningDataModule: splits, augmentation, batches."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler
+from torch.utils.data import BatchSampler, Dataset, RandomSampler, Sampler
 
-from digits.data.loading import Item, loader
+from digits.data.loading import Item, PhotoLoader, SplitOpener, loader
+from digits.types import PhotoDataset, Target
 
-Augmentation = Callable[[Tensor, dict[str, Any]], Item]
+Augmentation = Callable[[Tensor, Target], Item]
 
 
-class Augmented(Dataset):
-    """A data set behind an augmentation."""
+class Augmented(Dataset[Item]):
+    """A data set whose photos and targets are augmented when they are taken."""
 
-    def __init__(self, data: Any, augmentation: Augmentation) -> None:
+    def __init__(self, data: PhotoDataset, augmentation: Augmentation) -> None:
         self.data = data
         self.augmentation = augmentation
 
@@ -30,8 +30,8 @@ class Augmented(Dataset):
 class SimilarShapes(BatchSampler):
     """Batches of photos of similar width / height, since a batch is padded to its largest.
 
-    Photos are drawn by `sampler`; each pool of some batches is sorted by shape, cut into batches,
-    and these are shuffled.
+    Photos are drawn by `sampler`; each pool of `pool` batches is sorted by shape and cut into
+    batches, which are shuffled.
 
     Args:
         sampler: of indices; Lightning puts its own in its place for several processes.
@@ -76,16 +76,19 @@ class DigitsDataModule(L.LightningDataModule):
     """Serves the splits of one source.
 
     Args:
-        open_split: `train`, `valid` or `test` to a data set of (photo, target).
+        open_split: `train`, `valid` or `test` to a data set.
         augmentation: `(photo, target)` to the same, for training only.
         batch_size: photos per batch and process.
         num_workers: loading processes per loader; 0 loads in the main process, `None` takes
             half the cores, 1 to 8.
     """
 
+    train: PhotoDataset
+    valid: PhotoDataset
+
     def __init__(
         self,
-        open_split: Callable[[str], Any],
+        open_split: SplitOpener,
         augmentation: Augmentation | None = None,
         batch_size: int = 16,
         num_workers: int | None = None,
@@ -102,7 +105,7 @@ class DigitsDataModule(L.LightningDataModule):
             self.train = self.open_split("train")
             self.valid = self.open_split("valid")
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> PhotoLoader:
         data = self.train if self.augmentation is None else Augmented(self.train, self.augmentation)
         # A last batch of one photo makes poor batch statistics; tiny sets keep what they have.
         drop_last = len(data) >= self.batch_size
@@ -110,5 +113,5 @@ class DigitsDataModule(L.LightningDataModule):
         batches = SimilarShapes(sampler, self.batch_size, drop_last, self.train.size)
         return loader(data, self.num_workers, batch_sampler=batches)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> PhotoLoader:
         return loader(self.valid, self.num_workers, batch_size=self.batch_size)

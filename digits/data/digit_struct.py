@@ -15,11 +15,17 @@ LABELS = frozenset(range(1, 11))  # 10 is digit 0
 
 
 def read_digit_struct(path: Path) -> list[tuple[str, np.ndarray]]:
-    """Per photo its file name and a float64 ``(N, 5)``: label (1..10, 10 is digit 0), left, top,
-    width, height, in pixels. Raises DigitsError if ``path`` is not a digitStruct.mat.
+    """Read the annotations of all photos, in the order of the file.
 
     Every number is an HDF5 object of its own, half a million in SVHN's train: about a minute, and
-    five with h5py's own indexing instead of its low-level interface.
+    five with h5py's indexing instead of its low-level interface.
+
+    Returns:
+        Per photo its file name and a float64 `(N, 5)`: label (1..10, 10 is digit 0), left, top,
+        width, height in pixels.
+
+    Raises:
+        DigitsError: `path` is not a digitStruct.mat.
     """
     try:
         with h5py.File(path, "r") as file:

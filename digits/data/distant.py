@@ -5,79 +5,99 @@ since test photos frame digits smaller: OUT/valid/ and OUT/valid.json, for `data
 """
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
+from digits.data.loading import Item
 from digits.data.photometric import to_array, to_tensor
-from digits.data.transforms import extend
+from digits.data.warping import extend
 from digits.data.writing import write_splits
 from digits.errors import DigitsError
+from digits.types import PhotoDataset, Target
 
 
-class Distant(Dataset):
+class Distant(Dataset[Item]):
     """Photos in larger surroundings; every pixel of the original is kept, at its size.
 
-    The surroundings are invented (`digits.data.transforms.extend`) and hold no digit. A photo is
+    The surroundings are invented (`digits.data.warping.extend`) and hold no digit. A photo is
     left as it is where it has no boxes or where its digits are small enough already.
 
     Args:
-        data: photos and targets by index, `file_name(index)`.
+        data: photos at their full size, and targets.
         share: bounds of the median digit's height relative to the photo's; drawn per photo.
         seed: of the draws; photo i depends on it and on its image_id alone.
     """
 
-    def __init__(self, data: Any, share: tuple[float, float] = (0.3, 0.5), seed: int = 0) -> None:
+    def __init__(
+        self, data: PhotoDataset, share: tuple[float, float] = (0.3, 0.5), seed: int = 0
+    ) -> None:
         if not 0 < share[0] <= share[1] < 1 or seed < 0:
             raise DigitsError(f"expected 0 < share < 1 and seed >= 0, got {share} and {seed}.")
         self.data, self.share, self.seed = data, share, seed
-        self.file_name = data.file_name
+        self.labelled, self.image_ids, self.file_name = (
+            data.labelled,
+            data.image_ids,
+            data.file_name,
+        )
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+    def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, H, W)`, and its target with the boxes where they now are."""
         photo, target = self.data[index]
+        pad, rng = self._padding(photo, target)
+        if not pad.any():
+            return photo, target
+        photo = to_tensor(extend(to_array(photo), target["boxes"].double().numpy(), pad, rng))
+        shift = torch.from_numpy(np.tile(pad[:2], 2)).to(target["boxes"])
+        return photo, {**target, "boxes": target["boxes"] + shift}
+
+    def size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` in pixels; reads the photo, whose boxes say how far it is extended."""
+        left, top, right, bottom = self._padding(*self.data[index])[0].tolist()
+        height, width = self.data.size(index)
+        return height + top + bottom, width + left + right
+
+    @property
+    def paths(self) -> Sequence[str] | np.ndarray:
+        """The files of the photos before they are extended."""
+        return self.data.paths
+
+    def _padding(self, photo: Tensor, target: Target) -> tuple[np.ndarray, np.random.Generator]:
+        """Pixels `(4,)` to add at the left, top, right and bottom, and what draws them."""
         boxes = target["boxes"].double().numpy()
         rng = np.random.default_rng((self.seed, target["image_id"]))
         wanted = rng.uniform(*self.share)
         height, width = photo.shape[-2:]
         factor = np.median(boxes[:, 3] - boxes[:, 1]) / height / wanted if len(boxes) else 1.0
-        if factor <= 1:
-            return photo, target
-        more = np.round((factor - 1) * np.array([width, height])).astype(int)
+        more = np.round(max(factor - 1, 0) * np.array([width, height])).astype(int)
         before = (more * rng.random(2)).astype(int)
-        pad = np.concatenate([before, more - before])
-        photo = to_tensor(extend(to_array(photo), boxes, pad, rng))
-        shift = torch.from_numpy(np.tile(before, 2)).to(target["boxes"])
-        return photo, {**target, "boxes": target["boxes"] + shift}
+        return np.concatenate([before, more - before]), rng
 
 
-def main(arguments: list[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """Write a split of a data set, seen from further away."""
     parser = argparse.ArgumentParser(prog="python -m digits.data.distant", description=__doc__)
     parser.add_argument("data", type=Path, help="data set in the course's layout")
     parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
     parser.add_argument("--split", default="valid", help="a labelled one")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        root, split = options.data, options.split
-        data = CocoDigits(root / split, root / f"{split}.json")
-        write_splits(options.out, {split: Distant(data, seed=options.seed)}, unlabelled="")
-    except DigitsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    out = options.out
-    print(f"{out}: written. Read it: python predict.py data=coco data.root={out} split={split}")
-    return 0
+    root, out, split = options.data, options.out, options.split
+    data = CocoDigits(root / split, root / f"{split}.json")
+    write_splits(out, {split: Distant(data, seed=options.seed)}, unlabelled="")
+    command = f"python predict.py data=coco data.root={out} split={split}"
+    console.print(f"{out}: written. Read it: {command}", markup=False)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

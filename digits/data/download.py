@@ -1,4 +1,4 @@
-"""Fetches one file over HTTP: resumes what broke, checks what came, appears whole or not at all."""
+"""Downloads a file over HTTP: resumed where it broke, checked, and in place only when whole."""
 
 import hashlib
 import os
@@ -24,13 +24,17 @@ def fetch(
     sha256: str | None = None,
     waits: Sequence[float] = (1.0, 3.0, 9.0),
 ) -> Path:
-    """Download ``url`` to ``path``, unless it is there already, and return ``path``.
+    """Download `url` to `path`, unless it is there already, and return `path`.
 
-    Bytes gather in ``<path>.part``, which the next call resumes. ``size`` (bytes) and ``sha256``
-    (hex) are checked before the file gets its name; an existing file is checked by size only.
-    Without ``sha256`` the digest of what came is written to ``<path>.sha256`` (sha256sum's form).
-    ``waits``: seconds before each retry of a broken connection; progress starts them afresh.
-    Not for two processes at once on one ``path``.
+    Bytes gather in `<path>.part`, which the next call resumes; not for two processes at once.
+
+    Args:
+        url: of the file.
+        path: where it goes.
+        size: expected bytes; all that an existing file is checked by.
+        sha256: expected digest, hexadecimal; without it the digest of what came is written to
+            `<path>.sha256`, in the form of sha256sum.
+        waits: seconds before each retry of a broken connection; progress starts them afresh.
 
     Raises:
         DigitsError: no connection, an HTTP error, a wrong size or checksum (the part is deleted),
@@ -89,7 +93,7 @@ def _download(url: str, path: Path, part: Path, size: int | None, waits: Sequenc
 def _attempt(
     url: str, part: Path, size: int | None, progress: bars.Progress, task: bars.TaskID
 ) -> bool:
-    """One request; True when ``part`` is as long as the server or ``size`` says."""
+    """One request; True when `part` is as long as the server or `size` says."""
     have = _length(part)
     if size is not None and have >= size:
         return True  # too long is for _check to refuse
@@ -153,7 +157,7 @@ def _diagnose(error: Exception) -> tuple[str, bool]:
 
 
 def _content_range(value: str) -> tuple[int | None, int | None]:
-    """First byte and total of ``bytes 5-9/10``; None for what is absent, as in ``bytes */10``."""
+    """First byte and total of `bytes 5-9/10`; None for what is absent, as in `bytes */10`."""
     span, _, total = value.removeprefix("bytes ").partition("/")
     first = span.partition("-")[0]
     return (int(first) if first.isdigit() else None, int(total) if total.isdigit() else None)

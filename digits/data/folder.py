@@ -3,24 +3,25 @@
 import glob
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from digits.console import console
-from digits.data.photos import SUFFIXES, load_reduced
+from digits.data.loading import Item
+from digits.data.paths import path_text
+from digits.data.photos import SUFFIXES, load_reduced, photo_size
 from digits.errors import DigitsError
+from digits.types import Target
 
-# Pixels. Digits that the first look can find at all (`digits.models.zoom` takes the second) are
-# then some 50 pixels high; a phone's twelve million would only cost seconds.
+# Longest side in pixels. Digits that the detector's first pass can find (`digits.models.zoom`
+# crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
 LONGEST = 1000
 _FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
 
-class PhotoFolder(Dataset):
+class PhotoFolder(Dataset[Item]):
     """Photos by folder (searched with its subfolders) or by glob pattern, sorted by path.
 
     An `image_id` is the file's stem where all stems are different integers, as the course names
@@ -35,12 +36,10 @@ class PhotoFolder(Dataset):
     labelled = False
 
     def __init__(self, photos: str) -> None:
-        if not isinstance(photos, str):  # Hydra takes 2023 for a number, and 2023_11 as well
-            raise DigitsError(f"photos={photos}: taken for a number; say photos=./NAME.")
-        root = Path(photos)
-        found = root.rglob("*") if root.is_dir() else map(Path, glob.glob(photos, recursive=True))
+        root = Path(path_text("photos", photos))
+        entries = root.rglob("*") if root.is_dir() else map(Path, glob.glob(photos, recursive=True))
         # macOS leaves ._IMG.jpg beside IMG.jpg on foreign disks; it is no photo.
-        files = [p for p in found if p.is_file() and not p.name.startswith(".")]
+        files = [p for p in entries if p.is_file() and not p.name.startswith(".")]
         paths = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
         if not paths:
             raise DigitsError(
@@ -65,13 +64,13 @@ class PhotoFolder(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+    def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, h, w)`, reduced to `LONGEST` pixels, and an empty target.
 
         The target's `size` is the file's own `(height, width)`, which boxes refer to.
         """
         photo, size = load_reduced(Path(self.paths[index]), LONGEST)
-        target = {
+        target: Target = {
             "boxes": torch.zeros(0, 4),
             "labels": torch.zeros(0, dtype=torch.int64),
             "image_id": int(self.image_ids[index]),
@@ -79,7 +78,12 @@ class PhotoFolder(Dataset):
         }
         return photo, target
 
+    def size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` of the file in pixels, upright, from its header."""
+        return photo_size(Path(self.paths[index]))
+
     def file_name(self, index: int) -> str:
+        """The path below the folder; bytes that are not UTF-8 are escaped."""
         path = Path(self.paths[index])
         name = str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
-        return name.encode("utf-8", "backslashreplace").decode()  # a file system takes any bytes
+        return name.encode("utf-8", "backslashreplace").decode()

@@ -1,17 +1,23 @@
 """Photos to batches; without Lightning, which takes predict.py seconds to import."""
 
 import os
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-Item = tuple[Tensor, dict[str, Any]]
+from digits.types import PhotoDataset, Target
+
+Item = tuple[Tensor, Target]
+Batch = tuple[list[Tensor], list[Target]]
+SplitOpener = Callable[[str], PhotoDataset]
+"""`train`, `valid` or `test` to a data set."""
 
 
-def collate(items: list[Item]) -> list[tuple[Any, dict[str, Any]]]:
+def collate(items: list[Item]) -> list[tuple[np.ndarray, dict[str, object]]]:
     """A batch on its way from a loading process: arrays, which travel as plain bytes.
 
     A tensor would travel through a file of its own in shared memory, which takes longer than
@@ -23,25 +29,33 @@ def collate(items: list[Item]) -> list[tuple[Any, dict[str, Any]]]:
     ]
 
 
-class PhotoLoader(DataLoader):
+class PhotoLoader(DataLoader[Item]):
     """Gives batches as lists of photos and of targets, since photos differ in size."""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         for batch in super().__iter__():
             photos = [torch.from_numpy(photo) for photo, _ in batch]
             targets = [
                 {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in t.items()}
                 for _, t in batch
             ]
-            yield photos, targets
+            yield photos, cast("list[Target]", targets)
 
 
-def loader(data: Any, num_workers: int | None, **kwargs: Any) -> PhotoLoader:
-    """A loader of photos, in order unless a sampler is given."""
+def loader(
+    data: PhotoDataset | Dataset[Item], num_workers: int | None, **kwargs: Any
+) -> PhotoLoader:
+    """A loader of photos, in order unless a sampler is given.
+
+    Args:
+        data: photos and targets by index.
+        num_workers: loading processes; `None` takes half the cores, 1 to 8.
+        kwargs: of `torch.utils.data.DataLoader`.
+    """
     if num_workers is None:
         num_workers = min(8, max(1, (os.cpu_count() or 1) // 2))
     return PhotoLoader(
-        data,
+        cast("Dataset[Item]", data),
         num_workers=num_workers,
         collate_fn=collate,
         persistent_workers=num_workers > 0,

@@ -1,62 +1,69 @@
 """Training photos from several sources by given shares, such as real and synthetic ones."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from digits.data.loading import Item, SplitOpener
 from digits.errors import DigitsError
+from digits.types import PhotoDataset
 
 
-class Mixed(Dataset):
+class Mixed(Dataset[Item]):
     """Draws photo i from a source chosen by the shares; it depends on `(seed, i)` alone.
 
-    Like synthetic photos the mix has no end of its own: a share means the same whatever the
+    As of synthetic photos there are as many as one asks for: a share means the same whatever the
     sources' sizes, and an epoch is a number of batches (`trainer.limit_train_batches`).
 
     Args:
-        sources: data sets of (photo, target) by name.
+        sources: data sets by name.
         shares: name to a positive weight; they need not add up to 1.
         count: number of draws.
         seed: another seed is another order.
     """
 
-    labelled = True
+    paths: tuple[str, ...] = ()  # draws repeat the sources' files
 
     def __init__(
-        self, sources: Mapping[str, Any], shares: Mapping[str, float], count: int, seed: int = 0
+        self,
+        sources: Mapping[str, PhotoDataset],
+        shares: Mapping[str, float],
+        count: int,
+        seed: int = 0,
     ) -> None:
         self.sources = [sources[name] for name in shares]
         weights = np.array(list(shares.values()), dtype=np.float64)
         self._shares = weights / weights.sum()
-        self.count, self.seed = count, seed
+        self.image_ids = range(1, count + 1)
+        self.seed = seed
+
+    @property
+    def labelled(self) -> bool:
+        """Whether all sources are."""
+        return all(source.labelled for source in self.sources)
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.image_ids)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+    def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, H, W)`, and its target, whose image_id is the draw's number."""
         source, position = self._draw(index)
         photo, target = source[position]
-        return photo, target | {"image_id": index + 1}
+        return photo, {**target, "image_id": self.image_ids[index]}
 
     def size(self, index: int) -> tuple[int, int]:
-        """`(height, width)`, without reading the photo."""
+        """`(height, width)` in pixels, by the source."""
         source, position = self._draw(index)
-        size: tuple[int, int] = source.size(position)
-        return size
+        return source.size(position)
 
     def file_name(self, index: int) -> str:
+        """The name in the source; draws repeat names."""
         source, position = self._draw(index)
-        name: str = source.file_name(position)
-        return name
+        return source.file_name(position)
 
-    def _draw(self, index: int) -> tuple[Any, int]:
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        rng = np.random.default_rng((self.seed, index))
+    def _draw(self, index: int) -> tuple[PhotoDataset, int]:
+        rng = np.random.default_rng((self.seed, range(len(self))[index]))
         source = self.sources[rng.choice(len(self.sources), p=self._shares)]
         return source, int(rng.integers(len(source)))
 
@@ -67,8 +74,8 @@ def open_split(
     evaluate_on: str,
     count: int = 1_000_000,
     seed: int = 0,
-    **sources: Callable[[str], Any],
-) -> Any:
+    **sources: SplitOpener,
+) -> PhotoDataset:
     """Open train as a mix, valid and test of one source.
 
     Args:

@@ -1,27 +1,31 @@
-"""What light, lens, sensor and file do to a photo; the boxes stay."""
+"""Photometric augmentation: colour, light, blur, noise, compression; boxes stay."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-Target = dict[str, Any]
+from digits.types import Target
+
+# Loader workers are the parallelism; OpenCV's own threads on top of them only compete for cores.
+cv2.setNumThreads(0)
+
 Array = np.ndarray
 
 
 def draw_generator() -> np.random.Generator:
-    """A generator of its own for one photo."""
+    """A generator for one photo."""
     # Seeded from torch's stream, so that seeding torch (Lightning does, per worker) repeats a run.
     return np.random.default_rng(int(torch.randint(2**62, ())))
 
 
 def to_array(image: Tensor) -> Array:
     """uint8 `(3, H, W)` to OpenCV's `(H, W, 3)`."""
-    return cv2.merge([*image.contiguous().numpy()])  # several times faster than a permuted copy
+    # Several times faster than a permuted copy.
+    return np.asarray(cv2.merge([*image.contiguous().numpy()]))
 
 
 def to_tensor(image: Array) -> Tensor:
@@ -36,9 +40,9 @@ _RGB = np.linalg.inv(_YIQ)
 
 @dataclass(frozen=True)
 class Photometric:
-    """What light, lens, sensor and file do to a photo, in that order; boxes stay.
+    """Colour and light, then blur and resolution, then noise and JPEG; boxes stay.
 
-    Blurs are measured in digit heights, so that small digits stay readable.
+    Blurs are measured in heights of the photo's smallest digit, so that it stays readable.
     """
 
     brightness: float = 0.2  # (fraction) spread of the factor

@@ -1,4 +1,4 @@
-"""Photo files to tensors: every common pixel format, read rightly."""
+"""Photo files to tensors, of every common file and pixel format."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +59,16 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         photo = _to_rgb(_turned(image))
         photo.thumbnail((longest, longest))
         return _to_tensor(photo), size
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """`(height, width)` of `load_photo(path)`, from the header alone; only a TIFF is decoded.
+
+    Raises:
+        DigitsError: missing or unreadable file.
+    """
+    with _opened(path) as image:
+        return _upright_size(image)
 
 
 def check_photo(path: Path, size: tuple[int, int]) -> None:

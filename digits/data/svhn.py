@@ -1,16 +1,13 @@
-"""SVHN's own distribution (full numbers) turned into the course's COCO form.
+"""SVHN's own distribution (full numbers): fetched, unpacked, split, and read as COCO.
 
 Source: Netzer et al. 2011, http://ufldl.stanford.edu/housenumbers/, for non-commercial use.
 """
 
-import itertools
-import json
 import os
-import struct
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +15,9 @@ from rich import progress
 
 from digits.data.coco import CocoDigits
 from digits.data.coco_json import read_coco
-from digits.data.digit_struct import read_digit_struct
 from digits.data.download import fetch
+from digits.data.paths import path_text
+from digits.data.svhn_json import convert
 from digits.errors import DigitsError
 
 BASE_URL = "http://ufldl.stanford.edu/housenumbers"
@@ -35,7 +33,7 @@ ARCHIVES: dict[str, tuple[int, str | None]] = {
 def open_split(
     split: str, root: str | None, download: bool = False, valid_share: float = 0.1
 ) -> CocoDigits:
-    """Open train, valid, test or extra of SVHN; train and valid part SVHN's train.
+    """Open train, valid, test or extra of SVHN; train and valid are disjoint parts of SVHN's train.
 
     Raises:
         DigitsError: as `prepare` and `valid_ids` do, or no root.
@@ -46,7 +44,7 @@ def open_split(
             "data.download=true, will hold) train.tar.gz and test.tar.gz."
         )
     annotations, folder, keep = svhn_split(
-        Path(root), split, download=download, valid_share=valid_share
+        Path(path_text("data.root", root)), split, download=download, valid_share=valid_share
     )
     return CocoDigits(folder, annotations, keep)
 
@@ -59,10 +57,13 @@ def svhn_split(
     valid_share: float = 0.1,
     base_url: str = BASE_URL,
 ) -> tuple[Path, Path, np.ndarray | None]:
-    """JSON, folder of photos, and the sorted ids (int64) to keep: None means all of them.
+    """Find or make the files of a split: train, valid, test or extra.
 
-    ``split`` is train, valid, test or extra; train and valid part SVHN's train.
-    Raises DigitsError as ``prepare`` and ``valid_ids`` do.
+    Returns:
+        The COCO JSON, the folder of photos, and the sorted ids int64 to keep (`None`: all).
+
+    Raises:
+        DigitsError: as `prepare` and `valid_ids` do.
     """
     source = "train" if split == "valid" else split
     json_path = prepare(root, source, download=download, base_url=base_url)
@@ -88,11 +89,16 @@ def valid_ids(image_ids: Iterable[int], share: float = 0.1, seed: int = 0) -> np
 
 
 def prepare(root: Path, split: str, *, download: bool = False, base_url: str = BASE_URL) -> Path:
-    """Path of ``root/<split>.coco.json``, made if need be from the first of these that exists:
-    the folder ``root/<split>/``, the archive ``root/<split>.tar.gz``, ``base_url``.
+    """Path of `root/<split>.coco.json`, made if need be from the first of these that exists:
+    the folder `root/<split>/`, the archive `root/<split>.tar.gz`, `base_url`.
 
-    ``split`` is train, test or extra; ``file_name`` in the JSON is relative to the folder.
     Boxes stay as published, so a few overrun their photo.
+
+    Args:
+        root: the folder that holds all of it.
+        split: train, test or extra.
+        download: whether to fetch the archive if need be.
+        base_url: where the archives are.
 
     Raises:
         DigitsError: unknown split, no data, a failed download, a damaged archive or folder.
@@ -114,66 +120,8 @@ def prepare(root: Path, split: str, *, download: bool = False, base_url: str = B
             f"own form has none). Move it away and put SVHN's {archive.name} into {root}."
         )
     if not json_path.exists() or json_path.stat().st_mtime < mat.stat().st_mtime:
-        _convert(mat, json_path)
+        convert(mat, json_path)
     return json_path
-
-
-def _convert(mat: Path, json_path: Path) -> None:
-    photos = sorted(read_digit_struct(mat), key=lambda photo: int(photo[0][:-4]))
-    tracked = progress.track(photos, description=f"Converting {mat.parent.name}")
-    temporary = json_path.with_name(f"{json_path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w") as file:
-            # Row by row: extra's 531,131 boxes as dictionaries would take half a gigabyte.
-            file.write('{"images": [\n')
-            file.writelines(_rows(_image(mat.parent, name) for name, _ in tracked))
-            file.write('\n], "annotations": [\n')
-            file.writelines(_rows(_annotations(photos)))
-            categories = [{"id": digit + 1, "name": str(digit)} for digit in range(10)]
-            file.write(f'\n], "categories": {json.dumps(categories)}}}\n')
-        os.replace(temporary, json_path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _rows(items: Iterable[dict]) -> Iterator[str]:
-    for number, item in enumerate(items):
-        yield (",\n" if number else "") + json.dumps(item)
-
-
-def _image(folder: Path, name: str) -> dict:
-    width, height = _png_size(folder / name)
-    return {"id": int(name[:-4]), "file_name": name, "height": height, "width": width}
-
-
-def _annotations(photos: list[tuple[str, np.ndarray]]) -> Iterator[dict]:
-    numbers = itertools.count(1)
-    for name, boxes in photos:
-        for label, left, top, width, height in boxes.tolist():
-            yield {
-                "id": next(numbers),
-                "image_id": int(name[:-4]),
-                "bbox": [left, top, width, height],
-                "area": width * height,
-                "category_id": int(label) % 10 + 1,
-                "iscrowd": 0,
-            }
-
-
-def _png_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone: decoding takes a hundred times longer."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(24)
-    except FileNotFoundError:
-        head = b""
-    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
-        raise DigitsError(
-            f"{path} is missing or no PNG, though digitStruct.mat lists it. "
-            f"Delete {path.parent} and run again to unpack it afresh."
-        )
-    width, height = struct.unpack(">II", head[16:24])
-    return width, height
 
 
 def _unpack(archive: Path, split: str) -> None:

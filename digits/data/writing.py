@@ -6,23 +6,23 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from rich.progress import track
 
+from digits.data.coco_json import CATEGORIES, annotation_entry, image_entry
 from digits.errors import DigitsError
-from digits.types import CLASS_NAMES
+from digits.types import PhotoDataset
 
 
-def write_splits(out: Path, splits: Mapping[str, Any], unlabelled: str = "test") -> None:
+def write_splits(out: Path, splits: Mapping[str, PhotoDataset], unlabelled: str = "test") -> None:
     """Write `OUT/SPLIT/*.png` and, but for the unlabelled split, `OUT/SPLIT.json` in COCO form.
 
     Args:
         out: folder to make.
-        splits: by name; a photo and its target by index, `file_name(index)`.
-        unlabelled: the split whose labels are kept back.
+        splits: data sets by name.
+        unlabelled: the split whose labels are not written.
 
     Raises:
         DigitsError: `out` exists and is not an empty folder, or the disk is full.
@@ -43,10 +43,10 @@ def write_splits(out: Path, splits: Mapping[str, Any], unlabelled: str = "test")
         raise
 
 
-def _write_split(data: Any, root: Path, split: str, labelled: bool) -> None:
+def _write_split(data: PhotoDataset, root: Path, split: str, labelled: bool) -> None:
     (root / split).mkdir()
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for index in track(range(len(data)), description=f"{split:5}"):
         photo, target = data[index]
         name, image_id = data.file_name(index), target["image_id"]
@@ -54,20 +54,12 @@ def _write_split(data: Any, root: Path, split: str, labelled: bool) -> None:
         if not cv2.imwrite(str(root / split / name), bgr):
             raise DigitsError(f"{root / split / name}: could not be written; is the disk full?")
         height, width = photo.shape[1:]
-        images.append({"id": image_id, "file_name": name, "height": height, "width": width})
-        for box, label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-            x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "bbox": [x, y, w, h],
-                    "category_id": label,
-                    "area": w * h,
-                    "iscrowd": 0,
-                }
-            )
+        images.append(image_entry(image_id, name, height, width))
+        for (x1, y1, x2, y2), label in zip(
+            target["boxes"].tolist(), target["labels"].tolist(), strict=True
+        ):
+            bbox = [x1, y1, x2 - x1, y2 - y1]
+            annotations.append(annotation_entry(len(annotations) + 1, image_id, label, bbox))
     if labelled:
-        categories = [{"id": label, "name": name} for label, name in enumerate(CLASS_NAMES, 1)]
-        coco = {"images": images, "annotations": annotations, "categories": categories}
+        coco = {"images": images, "annotations": annotations, "categories": CATEGORIES}
         (root / f"{split}.json").write_text(json.dumps(coco), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Several members' detections fused, tuned on valid, and used only where they help."""
+"""Several members' detections fused; used only where valid says that they are better together."""
 
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion

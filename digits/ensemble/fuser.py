@@ -6,9 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-
-from digits.ensemble.fusion import Fusion, Photo, to_photo, to_record
+from digits.ensemble.fusion import FusedBoxes, Fusion, Photo, to_photo, to_record
+from digits.types import Record
 
 _CHUNK = 32  # photos per task
 _FEW = 100  # fewer photos are not worth starting processes
@@ -21,8 +20,8 @@ class Fuser:
         members: per member its records, photos in the same order.
     """
 
-    def __init__(self, members: Sequence[Sequence[dict[str, Any]]]) -> None:
-        self.records = members[0]
+    def __init__(self, members: Sequence[Sequence[Record]]) -> None:
+        self.members = members
         self._photos = [to_photo(records) for records in zip(*members, strict=True)]
         self._stack = ExitStack()
         self._pool: ProcessPoolExecutor | None = None
@@ -36,9 +35,10 @@ class Fuser:
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
 
-    def __call__(
-        self, fusion: Fusion, chosen: Sequence[int] | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __call__(self, fusion: Fusion, chosen: Sequence[int] | None = None) -> Iterator[Record]:
         """Fused records of the photos, all or those of some indices, in order."""
         indices = range(len(self._photos)) if chosen is None else chosen
         photos = [self._photos[i] for i in indices]
@@ -46,8 +46,9 @@ class Fuser:
         run = self._pool.map if self._pool else map
         done = run(_fuse_chunk, [fusion] * len(chunks), chunks)  # starts at once
         fused = (photo for chunk in done for photo in chunk)
-        return (to_record(self.records[i], found) for i, found in zip(indices, fused, strict=True))
+        records = self.members[0]
+        return (to_record(records[i], boxes) for i, boxes in zip(indices, fused, strict=True))
 
 
-def _fuse_chunk(fusion: Fusion, photos: list[Photo]) -> list[tuple[np.ndarray, ...]]:
+def _fuse_chunk(fusion: Fusion, photos: list[Photo]) -> list[FusedBoxes]:
     return [fusion.fuse(photo) for photo in photos]

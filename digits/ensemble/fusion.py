@@ -2,49 +2,60 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from digits.ensemble.boxes import METHODS, Boxes, run, sane, surer, votes
+from digits.ensemble.boxes import Boxes, above, normalized, votes, weighted_boxes_fusion
 from digits.errors import DigitsError
 from digits.geometry import by_score
+from digits.types import Record
 
 _MOST = 100  # boxes per photo: mAP looks at no more
 
 
-@dataclass(frozen=True)
-class Photo:
+class Photo(NamedTuple):
     """What fusing needs of a photo, cheap to hand to another process."""
 
-    size: np.ndarray  # width, height, width, height
+    size: np.ndarray
+    """Width, height, width, height, in pixels."""
     members: list[Boxes]
+
+
+class FusedBoxes(NamedTuple):
+    """A photo's fused detections, highest score first."""
+
+    boxes: np.ndarray
+    """float32 `(N, 4)`, pixels."""
+    scores: np.ndarray
+    """float32 `(N,)`."""
+    labels: np.ndarray
+    """int64 `(N,)`."""
+    votes: np.ndarray
+    """float32 `(N,)`: how many members see that digit there."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """How members' detections of a photo are fused, class by class.
+    """Weighted boxes fusion of members' detections, class by class.
+
+    Solovyev et al. 2019, arXiv 1910.13302.
 
     Args:
         weights: one per member; a member of weight 0 takes no part.
-        method: `wbf` (weighted boxes fusion, Solovyev et al. 2019, arXiv 1910.13302), `nmw`
-            (non-maximum weighted), `soft_nms`, `nms`.
         iou: boxes of one class that overlap more are one.
-        score_floor: boxes less sure take no part, save a photo's best; low ones hardly count.
+        score_floor: boxes of lower score take no part, save a photo's best.
 
     Raises:
         DigitsError: names the argument, what was expected and got.
     """
 
     weights: tuple[float, ...]
-    method: str = "wbf"
     iou: float = 0.6
     score_floor: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise DigitsError(f"fusion.method={self.method}: expected {', '.join(METHODS)}.")
         if not all(np.isfinite(w) and w >= 0 for w in self.weights) or not any(self.weights):
             raise DigitsError(
                 f"fusion.weights={list(self.weights)}: expected numbers of at least 0, not all 0."
@@ -54,20 +65,20 @@ class Fusion:
             if not 0 <= value < 1:
                 raise DigitsError(f"fusion.{name}={value}: expected a number in [0, 1).")
 
-    def __call__(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def __call__(self, records: Sequence[Record]) -> Record:
         """Fuse one photo's detections, one record per member.
 
         Returns:
-            The first member's record with the fused `boxes`, `scores` and `labels`, the surest
-            first, and `votes` float32 `(N,)`: how many members would read that digit there.
+            The first member's record with the fused detections and their votes.
 
         Raises:
             DigitsError: as many records as weights are expected; arrays of unequal lengths.
         """
-        return to_record(records[0] if records else {}, self.fuse(to_photo(records)))
+        photo = to_photo(records)
+        return to_record(records[0], self.fuse(photo))
 
-    def fuse(self, photo: Photo) -> tuple[np.ndarray, ...]:
-        """The same on plain arrays: boxes in pixels, scores, labels, votes."""
+    def fuse(self, photo: Photo) -> FusedBoxes:
+        """The same on plain arrays."""
         if len(photo.members) != len(self.weights):
             raise DigitsError(
                 f"fusion.weights={list(self.weights)}: {len(self.weights)} numbers for "
@@ -75,25 +86,27 @@ class Fusion:
             )
         weights = np.array(self.weights)
         used = np.flatnonzero(weights)  # the library divides by the weights
-        members = [sane(photo.members[i], photo.size) for i in used]
+        members = [normalized(photo.members[i], photo.size) for i in used]
         best = max(float(scores.max(initial=-1)) for _, scores, _ in members)
         if best < 0:
             nothing = np.zeros(0, dtype=np.float32)
-            return np.zeros((0, 4), dtype=np.float32), nothing, nothing.astype(np.int64), nothing
+            labels = np.zeros(0, dtype=np.int64)
+            return FusedBoxes(np.zeros((0, 4), dtype=np.float32), nothing, labels, nothing)
         floor = min(self.score_floor, best)  # a photo keeps its best box, however unsure
-        members = [surer(member, floor) for member in members]
-        boxes, scores, labels = run(self.method, members, weights[used], self.iou)
-        boxes, scores = np.asarray(boxes, np.float64), np.asarray(scores, np.float64)
-        labels = np.asarray(labels).astype(np.int64)  # the library returns them as floats
-        boxes, scores = boxes.clip(0, 1), scores.clip(0, 1)  # float32 sums overshoot a little
+        members = [above(member, floor) for member in members]
+        boxes, scores, labels = weighted_boxes_fusion(members, weights[used], self.iou)
         order = by_score(boxes, scores, labels)[:_MOST]
         boxes, scores, labels = boxes[order], scores[order], labels[order]
         agreeing = sum(votes(boxes, labels, member) for member in members)
-        pixels = (boxes * photo.size).astype(np.float32)
-        return pixels, scores.astype(np.float32), labels, np.asarray(agreeing, np.float32)
+        return FusedBoxes(
+            (boxes * photo.size).astype(np.float32),
+            scores.astype(np.float32),
+            labels,
+            np.asarray(agreeing, np.float32),
+        )
 
 
-def to_photo(records: Sequence[dict[str, Any]]) -> Photo:
+def to_photo(records: Sequence[Record]) -> Photo:
     """One photo's records, one per member, as plain arrays."""
     if not records:
         raise DigitsError("Nothing to fuse: expected at least one member.")
@@ -101,7 +114,7 @@ def to_photo(records: Sequence[dict[str, Any]]) -> Photo:
     size = np.array([width, height, width, height], dtype=np.float64)
     members = []
     for record in records:
-        boxes, scores, labels = (record[k].cpu().numpy() for k in ("boxes", "scores", "labels"))
+        boxes, scores, labels = (record[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
         # On unequal lengths the library ends the whole program, as if nothing were wrong.
         if not len(boxes) == len(scores) == len(labels):
             raise DigitsError(
@@ -112,7 +125,11 @@ def to_photo(records: Sequence[dict[str, Any]]) -> Photo:
     return Photo(size, members)
 
 
-def to_record(record: dict[str, Any], fused: tuple[np.ndarray, ...]) -> dict[str, Any]:
+def to_record(record: Record, fused: FusedBoxes) -> Record:
     """A photo's record with the boxes that were fused."""
-    names = ("boxes", "scores", "labels", "votes")
-    return record | {n: torch.from_numpy(v) for n, v in zip(names, fused, strict=True)}
+    return record | {
+        "boxes": torch.from_numpy(fused.boxes),
+        "scores": torch.from_numpy(fused.scores),
+        "labels": torch.from_numpy(fused.labels),
+        "votes": torch.from_numpy(fused.votes),
+    }

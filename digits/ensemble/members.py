@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digits.ensemble.recipe import FUSION
+from digits import resources
+from digits.data.paths import path_text
+from digits.ensemble.recipe import FUSION, MemberInfo
 from digits.errors import DigitsError
 from digits.io import read_detections
-from digits.types import CLASS_NAMES
+from digits.types import CLASS_NAMES, Record
 
 _DEPTH = 2  # folders below the one named that are searched
 
@@ -27,49 +29,51 @@ class Member:
 
     name: str
     header: dict[str, Any]
-    records: list[dict[str, Any]]
+    records: list[Record]
 
     @property
-    def about(self) -> dict[str, Any]:
+    def info(self) -> MemberInfo:
         """Its name and what tells it from others: digests of weights and settings."""
         known = {k: self.header.get(k) for k in ("weights_sha256", "config_digest")}
         return {"name": self.name} | known
 
 
-def find(value: str | Sequence[str] | None, name: str, key: str) -> list[Path]:
+def find_files(value: object, name: str, key: str) -> list[Path]:
     """The files that an argument means.
 
     Args:
-        value: a path, a glob pattern, a folder (its files of that name and those up to two
-            folders below, sorted by path), or a list of them.
+        value: a path, the name of a model that ships (`digits.resources`), a glob pattern, a folder
+            (its files of that name and those up to two folders below, sorted by path), or a list
+            of them.
         name: of the files to look for in folders.
         key: of the argument, for messages.
 
     Raises:
         DigitsError: nothing there, or a file twice.
     """
-    found: list[Path] = []
-    items = [value] if isinstance(value, str | int | float) else value or []
+    files: list[Path] = []
+    items = value if isinstance(value, list) else [] if value is None else [value]
     for item in items:
-        if not isinstance(item, str):  # Hydra takes 2023 for a number
-            raise DigitsError(f"{key}={item}: taken for a number; say {key}=./NAME.")
-        path = Path(item)
+        text = path_text(key, item)
+        path = Path(text)
+        if not path.exists() and key == "ckpt":
+            path = resources.shipped(text) or path
         if path.is_dir():
-            some = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))
-        elif glob.has_magic(item) and not path.exists():
-            some = sorted(map(Path, glob.glob(item, recursive=True)))
+            matches = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))
+        elif glob.has_magic(text) and not path.exists():
+            matches = sorted(map(Path, glob.glob(text, recursive=True)))
         else:
-            some = [path]
-        if not some:
+            matches = [path]
+        if not matches:
             raise DigitsError(
                 f"{key}={item}: nothing there; expected a file, a folder that holds {name} (itself "
                 "or up to two folders below), or a pattern that matches some."
             )
-        found += some
-    twice = [str(p) for p, count in Counter(p.resolve() for p in found).items() if count > 1]
+        files += matches
+    twice = [str(p) for p, count in Counter(p.resolve() for p in files).items() if count > 1]
     if twice:
         raise DigitsError(f"{key}: {twice[0]} is given twice; name each member once.")
-    return found
+    return files
 
 
 def read_members(paths: Sequence[Path]) -> list[Member]:
@@ -91,8 +95,8 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
 
 
 def _aligned(
-    path: Path, header: dict[str, Any], records: list[dict[str, Any]], other: Path, first: Member
-) -> list[dict[str, Any]]:
+    path: Path, header: dict[str, Any], records: list[Record], other: Path, first: Member
+) -> list[Record]:
     if header.get("split") != first.header.get("split"):
         raise DigitsError(
             f"{path}: detections of split {header.get('split')!r}, but {other} is of "
@@ -108,7 +112,8 @@ def _aligned(
         )
     for mine in first.records:
         theirs = by_id[mine["image_id"]]
-        if any(mine[k] != theirs[k] for k in ("file_name", "height", "width")):
+        same_size = (mine["height"], mine["width"]) == (theirs["height"], theirs["width"])
+        if mine["file_name"] != theirs["file_name"] or not same_size:
             raise DigitsError(
                 f"{path}: image_id {mine['image_id']} is another photo there than in {other} "
                 f"({theirs['file_name']}, {theirs['width']} x {theirs['height']}, not "

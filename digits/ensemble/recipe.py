@@ -1,4 +1,4 @@
-"""What valid decided about a fusion: the settings, and what a submission takes from whom."""
+"""What valid decided about a fusion: the settings, and which source each task takes."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +8,12 @@ from typing import Any
 
 from digits.ensemble.fusion import Fusion
 from digits.errors import DigitsError
+from digits.reading.base import ReaderState
 
 FUSION = "fusion"  # the name of the source that is no member
+
+MemberInfo = dict[str, Any]
+"""`name`, `weights_sha256` and `config_digest` of a member."""
 
 
 @dataclass(frozen=True)
@@ -17,23 +21,25 @@ class Recipe:
     """A fusion, and what valid decided about it; plain data, so that it can be stored.
 
     Attributes:
-        members: per member `name`, `weights_sha256` and `config_digest`.
-        fusion: `None` where the best members do without.
+        members: in their order.
+        fusion: `None` where the best members are better alone.
         boxes: the source of pred.json: a member's name, or `fusion`.
         numbers: the source of the numbers, likewise.
         refine: whether the boxes of pred.json are refined.
-        readers: by source, what was fitted for its reader.
+        readers: by source, the state of its reader.
         table: per source its figures on valid, by cross-fitting.
-        digest: of the photos that all this was fitted to (`digits.reading.fit.digest`).
+        folds: of a tuned fusion, per fold of valid the fusion tuned on the other folds.
+        digest: of the photos that all this was fitted to (`digits.fingerprints.of_targets`).
     """
 
-    members: list[dict[str, Any]]
+    members: list[MemberInfo]
     fusion: Fusion | None
     boxes: str = FUSION
     numbers: str = FUSION
     refine: bool = False
-    readers: dict[str, Any] = field(default_factory=dict)
+    readers: dict[str, ReaderState | None] = field(default_factory=dict)
     table: list[dict[str, Any]] = field(default_factory=list)
+    folds: list[Fusion] = field(default_factory=list)
     digest: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -41,33 +47,33 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def load(cls, path: Path, members: Sequence[dict[str, Any]]) -> "Recipe":
+    def load(cls, path: Path, members: Sequence[MemberInfo]) -> "Recipe":
         """The recipe of an earlier run for the same members, called as they are now.
 
         Args:
             path: of its fusion.json.
-            members: `about` of the members, in their order.
+            members: in their order.
 
         Raises:
             DigitsError: no such file, not a recipe, or for other members.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            fusion = content["fusion"]
-            if fusion is not None:
-                fusion = Fusion(**(fusion | {"weights": tuple(fusion["weights"])}))
-            recipe = cls(**(content | {"fusion": fusion}))
-            theirs = [identity(about) for about in recipe.members]
+            fusion = content["fusion"] and _fusion(content["fusion"])
+            folds = [_fusion(fold) for fold in content.get("folds", [])]
+            table = [_row(row) for row in content["table"]]
+            recipe = cls(**(content | {"fusion": fusion, "folds": folds, "table": table}))
+            theirs = [identity(member) for member in recipe.members]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DigitsError(
                 f"fusion.fit={path}: not a fusion.json that predict.py wrote ({error!r})."
             ) from error
-        if theirs != [identity(about) for about in members]:
+        if theirs != [identity(member) for member in members]:
             raise DigitsError(
                 f"fusion.fit={path}: was fitted to the members "
-                f"{[about['name'] for about in recipe.members]} in this order, got "
-                f"{[about['name'] for about in members]} (or other weights or settings of these); "
-                "say fusion.fit=null to fit anew."
+                f"{[member['name'] for member in recipe.members]} in this order, got "
+                f"{[member['name'] for member in members]} (or other weights or settings of "
+                "these); say fusion.fit=null to fit anew."
             )
         pairs = zip(recipe.members, members, strict=True)
         return recipe._renamed({old["name"]: new["name"] for old, new in pairs})
@@ -76,10 +82,10 @@ class Recipe:
         now = now | {FUSION: FUSION}
         return replace(
             self,
-            members=[about | {"name": now[about["name"]]} for about in self.members],
+            members=[member | {"name": now[member["name"]]} for member in self.members],
             boxes=now[self.boxes],
             numbers=now[self.numbers],
-            readers={now[name]: fitted for name, fitted in self.readers.items()},
+            readers={now[name]: state for name, state in self.readers.items()},
             table=[row | {"name": now[row["name"]]} for row in self.table],
         )
 
@@ -98,14 +104,19 @@ class Recipe:
         return lines
 
 
-def stored_fit(ckpt: Any, fit: str | None) -> str | None:
-    """The fusion.json to use: as said, or by `auto` the one in the folder of checkpoints."""
-    if fit != "auto":
-        return fit
-    path = Path(ckpt) / "fusion.json" if isinstance(ckpt, str) else None
-    return str(path) if path and path.is_file() else None
-
-
-def identity(about: dict[str, Any]) -> list[Any]:
+def identity(member: MemberInfo) -> list[Any]:
     """What tells a member from others, whatever it is called."""
-    return [about["weights_sha256"], about["config_digest"]]
+    return [member["weights_sha256"], member["config_digest"]]
+
+
+def _fusion(content: dict[str, Any]) -> Fusion:
+    settings = dict(content)
+    method = settings.pop("method", "wbf")  # files written before 0.2 name it
+    if method != "wbf":
+        raise ValueError(f"method {method!r}, which is no longer there; fit anew")
+    return Fusion(**(settings | {"weights": tuple(settings["weights"])}))
+
+
+def _row(content: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table; files written before 0.2 call `map_raw` `map`."""
+    return {("map_raw" if name == "map" else name): value for name, value in content.items()}

@@ -1,127 +1,187 @@
 """Checkpoints, or detections without any model, to a fused submission."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from digits import fingerprints
 from digits.console import banner, console
-from digits.ensemble import Fuser, Fusion
 from digits.ensemble.detect import detect_members
-from digits.ensemble.fit import fit_recipe, starting
+from digits.ensemble.fit import fit_recipe, held_out_records
+from digits.ensemble.fuser import Fuser
 from digits.ensemble.members import Member, read_members
-from digits.ensemble.recipe import Recipe
-from digits.ensemble.submit import submit_members
-from digits.ensemble.tune import Tuner
+from digits.ensemble.options import FusionOptions
+from digits.ensemble.recipe import FUSION, Recipe, identity
+from digits.ensemble.table import show
 from digits.errors import DigitsError
-from digits.evaluation.evaluator import Evaluation
-from digits.inference.submission import check_min_confidence
+from digits.inference.options import InferenceOptions, SubmissionOptions
+from digits.inference.pipeline import submit
+from digits.inference.source import Item, Readers, Source
+from digits.io import write_json
 from digits.reading import Reader
 from digits.reading.labels import read_targets_of
-from digits.reading.refine import check_refine
+from digits.types import CLASS_NAMES, PhotoDataset, Record, Target
 
-Targets = list[dict[str, Any]]
+_PICTURES = 36  # photos that are opened for a picture
+_RECIPE = "fusion.json"
 
 
 def fuse_files(
     files: Sequence[Path],
     labels: str | None,
-    folder: Path,
-    *,
-    fusion: dict[str, Any],
-    fit: str | None,
     reader: Reader,
-    refined: bool | str,
-    **written: Any,
+    fusion: FusionOptions,
+    submission: SubmissionOptions,
 ) -> float | None:
     """Fuse detections that were made before; needs neither models nor photos.
 
     Args:
         files: detections.json of each member, of the same photos.
         labels: COCO JSON of these photos, to fit to; `None` where there is none.
-        folder: for the outputs.
-        fusion: arguments of `starting`.
-        fit: a fusion.json of an earlier run, so that nothing is fitted.
         reader: detections to numbers.
-        refined: whether boxes are refined; `auto`: where that helps on labelled photos.
-        written: arguments of `submit_members`.
+        fusion: of the members.
+        submission: of the outputs.
 
     Returns:
         mAP of pred.json, where it is known.
     """
-    _check(refined, fit, written)
-    start, auto = starting(len(files), **fusion)
+    fusion.fusion(len(files))
     members = read_members(files)
-    banner("digits: fusing", {"members": ", ".join(m.name for m in members), "outputs": folder})
+    names = ", ".join(member.name for member in members)
+    banner("digits: fusing", {"members": names, "outputs": submission.folder})
     targets = read_targets_of(members[0].records, Path(labels)) if labels else None
-    recipe = _recipe(members, targets, start, auto, fit, reader, refined, written["map_backend"])
-    return submit_members(members, recipe, reader, folder, targets=targets, **written)
+    recipe = _recipe(members, targets, reader, fusion, submission)
+    return _submit(members, recipe, reader, submission, targets)
 
 
 def fuse_checkpoints(
     paths: Sequence[Path],
     scales: Sequence[float],
-    data: Any,
-    source: str,
-    open_split: Callable[[str], Any] | None,
-    folder: Path,
-    *,
-    inference: dict[str, Any],
-    run: dict[str, Any],
-    fusion: dict[str, Any],
-    fit: str | None,
+    data: PhotoDataset,
+    name: str,
+    open_split: Callable[[str], PhotoDataset] | None,
     reader: Reader,
-    refined: bool | str,
-    **written: Any,
+    fusion: FusionOptions,
+    inference: InferenceOptions,
+    submission: SubmissionOptions,
 ) -> float | None:
-    """Run checkpoints one after the other on valid and on photos, and fuse what they find.
+    """Run checkpoints one after the other on valid and on photos, and fuse their detections.
 
     Args:
         paths: of the checkpoints.
         scales: factors of their input sizes; each is a member.
         data: the photos.
-        source: what they are called.
-        open_split: opens valid, to fit to; `None` where there is none that these photos are like.
-        folder: for the outputs.
-        inference: arguments of the detectors to replace.
-        run: arguments of `detect_members`.
-        fusion, fit, reader, refined, written: as in `fuse_files`.
+        name: what they are called.
+        open_split: opens valid, to fit to; `None` where these photos are unlike any valid.
+        reader, fusion, submission: as in `fuse_files`.
+        inference: how the detectors run.
 
     Returns:
         mAP of pred.json, where it is known.
     """
-    _check(refined, fit, written)
-    start, auto = starting(len(paths) * len(scales), **fusion)
-    here = data.labelled and source == "valid"
-    valid = None if fit else data if here else _open_valid(open_split)
-    of = f"{len(valid)} photos of valid" if valid is not None else fit or "nothing"
-    facts = {"photos": f"{len(data)} ({source})", "fitted to": of, "device": run["device"]}
-    banner("digits: fusing", {"checkpoints": len(paths)} | facts | {"outputs": folder})
-
-    def detect(photos: Any, split: str) -> list[Member]:
-        return detect_members(paths, scales, inference, photos, split, folder, **run)
+    fusion.fusion(len(paths) * len(scales))
+    here = data.labelled and name == "valid"
+    valid = None if fusion.fit else data if here else _open_valid(open_split)
+    basis = f"{len(valid)} photos of valid" if valid is not None else fusion.fit or "nothing"
+    details = {"photos": f"{len(data)} ({name})", "fitted to": basis, "device": inference.device}
+    outputs = {"outputs": submission.folder}
+    banner("digits: fusing", {"checkpoints": len(paths)} | details | outputs)
 
     targets = _targets(data)
-    recipe_members, known = [], None
-    if valid is not None:
-        recipe_members, known = detect(valid, "valid"), _targets(valid)
-    members = recipe_members if valid is data else detect(data, source)
-    recipe = _recipe(
-        recipe_members or members, known, start, auto, fit, reader, refined, written["map_backend"]
-    )
-    return submit_members(members, recipe, reader, folder, data=data, targets=targets, **written)
+    members, seconds = detect_members(paths, scales, data, name, inference, submission.folder)
+    fitted_on, known = members, targets if valid is data else None
+    if valid is not None and valid is not data:
+        fitted_on, _ = detect_members(paths, scales, valid, "valid", inference, submission.folder)
+        known = _targets(valid)
+    recipe = _recipe(fitted_on, known, reader, fusion, submission)
+    return _submit(members, recipe, reader, submission, targets, data, seconds)
 
 
-def _check(refined: bool | str, fit: str | None, written: dict[str, Any]) -> None:
-    """Refuse before anything is detected what would be refused after it."""
-    check_refine(refined)
-    check_min_confidence(written.get("min_confidence", 0.0))
-    Evaluation(None, written["map_backend"])
-    if fit and not Path(fit).is_file():
-        raise DigitsError(f"fusion.fit={fit}: not a fusion.json (there is no such file).")
+def _recipe(
+    members: Sequence[Member],
+    targets: Sequence[Target] | None,
+    reader: Reader,
+    options: FusionOptions,
+    submission: SubmissionOptions,
+) -> Recipe:
+    """A stored recipe, or one fitted to labelled photos, or equal weights where there are none."""
+    infos = [member.info for member in members]
+    if options.fit:
+        recipe = Recipe.load(Path(options.fit), infos)
+        return replace(recipe, refine=submission.refines(recipe.refine))
+    fusion = options.fusion(len(members))
+    if targets is None:
+        if fusion is None:
+            raise DigitsError(
+                "fusion=none takes the best member on valid, but there is no labelled valid: say "
+                "data=coco data.root=DIR, or labels=valid.json with detections=[...]."
+            )
+        console.print(
+            f"No labels to fit to: weights {list(fusion.weights)}, not tuned; numbers read by "
+            f"{reader.description}.",
+            markup=False,
+        )
+        return Recipe(infos, fusion, refine=submission.refines(False))
+    with Fuser([member.records for member in members]) as fuser:
+        return fit_recipe(
+            infos,
+            fuser,
+            targets,
+            fusion,
+            reader,
+            tune=options.tunes,
+            refine=submission.refine,
+            backend=submission.map_backend,
+        )
 
 
-def _open_valid(open_split: Callable[[str], Any] | None) -> Any:
+def _submit(
+    members: Sequence[Member],
+    recipe: Recipe,
+    reader: Reader,
+    submission: SubmissionOptions,
+    targets: Sequence[Target] | None,
+    data: PhotoDataset | None = None,
+    seconds: float = 0.0,
+) -> float | None:
+    """Fuse, and submit what the recipe takes of each source."""
+    by_name = {member.name: member.records for member in members}
+
+    def items(fused: Iterable[Record], photos: int) -> Iterator[Item]:
+        for index, record in enumerate(fused):
+            here = {name: records[index] for name, records in by_name.items()} | {FUSION: record}
+            target = targets[index] if targets is not None else None
+            photo = data[index][0] if data is not None and index < photos else None
+            yield Item(here[recipe.numbers], here[recipe.boxes], target, photo)
+
+    split = members[0].header.get("split")
+    with Fuser(list(by_name.values())) as fuser:
+        uses = recipe.fusion if recipe.fuses else None
+        fused = fuser(uses) if uses else iter(members[0].records)
+        scored = None
+        if uses and recipe.folds and targets and recipe.digest == fingerprints.of_targets(targets):
+            scored = list(items(held_out_records(fuser, uses, recipe.folds), photos=0))
+        source = Source(
+            items(fused, _PICTURES),
+            len(fuser),
+            str(split),
+            targets is not None,
+            _header(members, recipe),
+            scored,
+            recipe.table,
+            seconds,
+        )
+        numbers, boxes = (
+            reader.load_state(recipe.readers.get(name)) for name in (recipe.numbers, recipe.boxes)
+        )
+        write_json(submission.folder / _RECIPE, recipe.to_json())
+        show(recipe)
+        readers = Readers(numbers, boxes, recipe.refine)
+        return submit(source, readers, submission, "fusing", _RECIPE)
+
+
+def _open_valid(open_split: Callable[[str], PhotoDataset] | None) -> PhotoDataset | None:
     if open_split is None:
         return None
     try:
@@ -132,37 +192,21 @@ def _open_valid(open_split: Callable[[str], Any] | None) -> Any:
     return valid if valid.labelled else None
 
 
-def _targets(data: Any) -> Targets | None:
+def _targets(data: PhotoDataset) -> list[Target] | None:
     return [data[index][1] for index in range(len(data))] if data.labelled else None
 
 
-def _recipe(
-    members: Sequence[Member],
-    targets: Targets | None,
-    start: Fusion | None,
-    auto: bool,
-    fit: str | None,
-    reader: Reader,
-    refined: bool | str,
-    map_backend: str,
-) -> Recipe:
-    about = [member.about for member in members]
-    if fit:
-        recipe = Recipe.load(Path(fit), about)
-        return recipe if refined == "auto" else replace(recipe, refine=bool(refined))
-    if targets is None:
-        if start is None:
-            raise DigitsError(
-                "fusion=none takes the best member on valid, but there is no labelled valid: say "
-                "data=coco data.root=DIR, or labels=valid.json with detections=[...]."
-            )
-        console.print(
-            f"No labels to fit to: weights {list(start.weights)}, not tuned; numbers read by "
-            f"{reader.description}.",
-            markup=False,
-        )
-        return Recipe(about, start, refine=refined is True)
-    records = [member.records for member in members]
-    with Fuser(records) as fuser:
-        tuner = Tuner(fuser, records, targets, map_backend)
-        return fit_recipe(about, tuner, start, auto, reader, refined)
+def _header(members: Sequence[Member], recipe: Recipe) -> dict[str, Any]:
+    """Of the detections that the numbers were read from; a fusion can be a member again."""
+    for member in members:
+        if member.name == recipe.numbers:
+            return member.header
+    fusion = asdict(recipe.fusion) if recipe.fusion else {}
+    return {
+        "members": recipe.members,
+        "fusion": fusion,
+        "weights_sha256": fingerprints.of_data([identity(member) for member in recipe.members]),
+        "config_digest": fingerprints.of_data(fusion),
+        "class_names": list(CLASS_NAMES),
+        "split": members[0].header.get("split"),
+    }

@@ -16,13 +16,13 @@ def show(recipe: Recipe) -> None:
             table.add_column(name, justify="right")
         weights = recipe.fusion.weights if recipe.fusion else ()
         shown = [f"{w:g}" for w in weights] + [""] * len(recipe.table)
-        keys = ("map", "map_refined", "number_accuracy", "coverage_at_98")
+        keys = ("map_raw", "map_refined", "number_accuracy", "coverage_at_98")
         for row, weight in zip(recipe.table, shown, strict=False):
             table.add_row(row["name"], "" if row["name"] == FUSION else weight,
                           *(f"{row[key]:.4f}" for key in keys))  # fmt: skip
         console.print(table)
     if recipe.fusion:
         used = recipe.fusion
-        console.print(f"fusion: {used.method}, IoU {used.iou:g}, score floor {used.score_floor:g}")
+        console.print(f"fusion: wbf, IoU {used.iou:g}, score floor {used.score_floor:g}")
     for line in recipe.choices():
         console.print(line, markup=False)

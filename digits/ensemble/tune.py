@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion
-from digits.evaluation.evaluator import Evaluation
+from digits.evaluation.evaluator import mean_average_precision
+from digits.types import Record, Target
 
 _IOUS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
 _FLOORS = (0.02, 0.05, 0.1)
@@ -24,25 +24,19 @@ class Tuner:
 
     Args:
         fuser: of the members' detections.
-        members: per member its records, photos in the order of the fuser's.
         targets: of the same photos.
-        backend: of `digits.evaluation.Evaluation`.
+        backend: of `digits.evaluation.evaluator.Evaluator`.
     """
 
     def __init__(
-        self,
-        fuser: Fuser,
-        members: Sequence[Sequence[dict[str, Any]]],
-        targets: Sequence[dict[str, Any]],
-        backend: str = "faster_coco_eval",
+        self, fuser: Fuser, targets: Sequence[Target], backend: str = "faster_coco_eval"
     ) -> None:
         self.fuser = fuser
-        self.members = members
         self.targets = targets
         self.backend = backend
-        self._fused: dict[Fusion, dict[int, dict[str, Any]]] = {}
+        self._fused: dict[Fusion, dict[int, Record]] = {}
 
-    def fused(self, fusion: Fusion, chosen: Sequence[int]) -> list[dict[str, Any]]:
+    def fused(self, fusion: Fusion, chosen: Sequence[int]) -> list[Record]:
         """The fused records of photos."""
         known = self._fused.setdefault(fusion, {})
         missing = [i for i in chosen if i not in known]
@@ -66,7 +60,7 @@ class Tuner:
                 scores[fusion] = self._map(self.fused(fusion, chosen), chosen)
             return scores[fusion]
 
-        alone = np.array([self._map([m[i] for i in chosen], chosen) for m in self.members])
+        alone = np.array([self._map([m[i] for i in chosen], chosen) for m in self.fuser.members])
         alone = np.maximum(alone / max(alone.max(), 1e-9), 0)
         schemes = [np.ones(len(alone)), *(alone**power for power in _POWERS)]
         best = max((replace(start, weights=_on_grid(s)) for s in schemes), key=score)
@@ -75,10 +69,9 @@ class Tuner:
             best = _climb(best, score, int(member), _WEIGHTS)
         return _climb(best, score, "score_floor", _FLOORS)
 
-    def _map(self, records: Sequence[dict[str, Any]], chosen: Sequence[int]) -> float:
-        evaluation = Evaluation(None, self.backend)
-        evaluation.update(list(records), [self.targets[i] for i in chosen])
-        return evaluation.compute()["map"]
+    def _map(self, records: Sequence[Record], chosen: Sequence[int]) -> float:
+        targets = [self.targets[i] for i in chosen]
+        return mean_average_precision(records, targets, self.backend)
 
 
 def _climb(

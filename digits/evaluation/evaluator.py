@@ -1,19 +1,19 @@
 """Scores of a whole split: mAP of the boxes, accuracy of the numbers; exact under DDP."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import torch
 import torch.distributed as dist
-from torch import Tensor
 
 from digits.errors import DigitsError
-from digits.reading import Reader
-from digits.types import CLASS_NAMES, target_number
+from digits.types import CLASS_NAMES, Detections, Target, target_number
+
+Pair = tuple[Detections, Target]
 
 BACKENDS = ("faster_coco_eval", "pycocotools")
 
 
-class Evaluation:
+class Evaluator:
     """Collects detections and targets photo by photo, then scores them all at once.
 
     Photos are told apart by `image_id`: the copies that DDP's sampler adds to fill its last batch
@@ -28,33 +28,39 @@ class Evaluation:
 
     def __init__(
         self,
-        reader: Reader | None,
+        reader: Callable[[Detections], str] | None,
         backend: str = "faster_coco_eval",
         per_class: bool = False,
     ) -> None:
-        if backend not in BACKENDS:
-            raise DigitsError(f"map_backend={backend}: expected one of {', '.join(BACKENDS)}.")
+        check_backend(backend)
         self.reader = reader
         self.backend = backend
         self.per_class = per_class
         self.reset()
 
     def reset(self) -> None:
-        self._photos: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+        self._photos: dict[int, Pair] = {}
 
-    def update(self, detections: list[dict[str, Tensor]], targets: list[dict[str, Any]]) -> None:
-        """Add a batch: contracts of `digits.structures`, on any device."""
-        for found, target in zip(detections, targets, strict=True):
+    def update(self, detections: Sequence[Detections], targets: Sequence[Target]) -> None:
+        """Add a batch, on any device."""
+        for one, target in zip(detections, targets, strict=True):
             self._photos[int(target["image_id"])] = (
-                {key: found[key].detach().float().cpu() for key in ("boxes", "scores")}
-                | {"labels": found["labels"].detach().cpu()},
-                {key: target[key].detach().cpu() for key in ("boxes", "labels")},
+                {
+                    "boxes": one["boxes"].detach().float().cpu(),
+                    "scores": one["scores"].detach().float().cpu(),
+                    "labels": one["labels"].detach().cpu(),
+                },
+                {
+                    "image_id": int(target["image_id"]),
+                    "boxes": target["boxes"].detach().cpu(),
+                    "labels": target["labels"].detach().cpu(),
+                },
             )
 
     def gather(self) -> None:
         """Under DDP, give every process the photos of all; collective, so all must call it."""
         if dist.is_available() and dist.is_initialized():
-            shares: list[Any] = [None] * dist.get_world_size()
+            shares: list[dict[int, Pair]] = [{}] * dist.get_world_size()
             dist.all_gather_object(shares, self._photos)
             self._photos = {key: value for share in shares for key, value in share.items()}
 
@@ -62,9 +68,9 @@ class Evaluation:
         """Scores by name: map, map_50, map_75, number_accuracy, digit_error_rate, and so on."""
         pairs = [self._photos[image_id] for image_id in sorted(self._photos)]
         scores = self._mean_average_precision(pairs)
-        return scores | self._numbers(self.reader, pairs) if self.reader else scores
+        return scores | _numbers(self.reader, pairs) if self.reader else scores
 
-    def _mean_average_precision(self, pairs: list[Any]) -> dict[str, float]:
+    def _mean_average_precision(self, pairs: list[Pair]) -> dict[str, float]:
         from torchmetrics.detection import MeanAveragePrecision  # slow to import
 
         # Every process holds all photos already, so the metric itself must not sync.
@@ -72,20 +78,39 @@ class Evaluation:
             backend=cast(Any, self.backend), class_metrics=self.per_class, sync_on_compute=False
         )
         metric.warn_on_many_detections = False
-        metric.update([found for found, _ in pairs], [target for _, target in pairs])
+        metric.update(
+            [{key: found[key] for key in ("boxes", "scores", "labels")} for found, _ in pairs],
+            [{key: target[key] for key in ("boxes", "labels")} for _, target in pairs],
+        )
         result = metric.compute()
         scores = {key: float(result[key]) for key in ("map", "map_50", "map_75")}
         if self.per_class:
-            classes = torch.atleast_1d(result["classes"]).tolist()
-            values = torch.atleast_1d(result["map_per_class"]).tolist()
+            classes = result["classes"].reshape(-1).tolist()
+            values = result["map_per_class"].reshape(-1).tolist()
             for label, value in zip(classes, values, strict=True):
                 if value >= 0:  # -1 marks a class that does not occur
                     scores[f"map_digit_{CLASS_NAMES[label - 1]}"] = value
         return scores
 
-    def _numbers(self, reader: Reader, pairs: list[Any]) -> dict[str, float]:
-        from digits.evaluation import NumberAccuracy
 
-        metric = NumberAccuracy(sync_on_compute=False)
-        metric.update([reader(f) for f, _ in pairs], [target_number(t) for _, t in pairs])
-        return {name: float(value) for name, value in metric.compute().items()}
+def check_backend(name: str) -> None:
+    """Raises DigitsError unless it is one of `BACKENDS`."""
+    if name not in BACKENDS:
+        raise DigitsError(f"map_backend={name}: expected one of {', '.join(BACKENDS)}.")
+
+
+def mean_average_precision(
+    records: Sequence[Detections], targets: Sequence[Target], backend: str
+) -> float:
+    """COCO's mAP (IoU 0.50:0.95) of a split's boxes."""
+    evaluator = Evaluator(None, backend)
+    evaluator.update(records, targets)
+    return evaluator.compute()["map"]
+
+
+def _numbers(reader: Callable[[Detections], str], pairs: list[Pair]) -> dict[str, float]:
+    from digits.evaluation.numbers import NumberAccuracy
+
+    metric = NumberAccuracy(sync_on_compute=False)
+    metric.update([reader(d) for d, _ in pairs], [target_number(t) for _, t in pairs])
+    return {name: float(value) for name, value in metric.compute().items()}

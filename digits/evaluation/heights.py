@@ -2,13 +2,15 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from digits.types import Detections, Target
 
 # Pixels of the photo. COCO's bins (area 32^2, 96^2) hold nearly all of SVHN's digits in one; these
 # hold 13, 23, 32, 18 and 15 % of SVHN train.
@@ -21,20 +23,18 @@ def height_names(bounds: Sequence[float] = HEIGHTS) -> list[str]:
     return [f"height_{a:g}_{b:g}" if b < float("inf") else f"height_{a:g}_up" for a, b in pairs]
 
 
-def map_by_height(
-    detections: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
-) -> dict[str, float]:
+def map_by_height(detections: Sequence[Detections], targets: Sequence[Target]) -> dict[str, float]:
     """COCO's mAP (IoU 0.50:0.95) of digits in bins of height; bins without digits are left out.
 
     COCO's own evaluation by size, with heights in the place of areas: digits of other bins are
     ignored, and so are boxes of other heights that match no digit.
     """
-    truth, found = _coco(targets), _coco(detections)
+    truth, detected = _coco(targets), _coco(detections)
     bins = list(pairwise(HEIGHTS))
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         truth.createIndex()
-        found.createIndex()
-        run = COCOeval(truth, found, "bbox")
+        detected.createIndex()
+        run = COCOeval(truth, detected, "bbox")
         run.params.areaRng = [[low, high] for low, high in bins]
         run.params.areaRngLbl = height_names()
         run.params.maxDets = [100]
@@ -52,12 +52,11 @@ def map_by_height(
     return means
 
 
-def _coco(photos: Sequence[dict[str, Any]]) -> COCO:
+def _coco(photos: Sequence[Mapping[str, Any]]) -> COCO:
     annotations: list[dict[str, Any]] = []
     for image_id, photo in enumerate(photos):
-        scores = photo.get("scores")
-        values = [1.0] * len(photo["labels"]) if scores is None else scores.tolist()
-        rows = zip(photo["boxes"].tolist(), photo["labels"].tolist(), values, strict=True)
+        scores = photo["scores"].tolist() if "scores" in photo else [1.0] * len(photo["labels"])
+        rows = zip(photo["boxes"].tolist(), photo["labels"].tolist(), scores, strict=True)
         for (left, top, right, bottom), label, score in rows:
             annotations.append(
                 {

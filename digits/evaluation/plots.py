@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -12,54 +12,70 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from digits.evaluation import coverage_at, coverage_curve, expected_calibration_error
-from digits.types import CLASS_NAMES
+from digits.evaluation.confidence import (
+    coverage_at,
+    coverage_curve,
+    expected_calibration_error,
+)
+from digits.types import CLASS_NAMES, Detections, Reading
 
 RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
 
 
-def reading_item(
-    photo: Tensor, detections: dict[str, Any], read: Tensor, number: str, truth: str | None
-) -> dict[str, Any]:
-    """What `draw_readings` takes of one photo.
+class Picture(NamedTuple):
+    """A photo and the number read in it."""
 
-    `read` holds the indices of the boxes read; `truth` is `None` where it is not known. The photo
-    may be smaller than the height and width that detections give, which their boxes refer to.
-    """
-    return {
-        "photo": photo.cpu(),
-        "size": (detections.get("height", photo.shape[1]), detections.get("width", photo.shape[2])),
-        "boxes": detections["boxes"][read].float().cpu(),
-        "labels": detections["labels"][read].cpu(),
-        "number": number,
-        "truth": truth,
-    }
+    photo: Tensor
+    """uint8 `(3, h, w)`, which may be reduced."""
+    size: tuple[int, int]
+    """The `(height, width)` that boxes refer to."""
+    boxes: Tensor
+    """Of the digits read, `(K, 4)` xyxy."""
+    labels: Tensor
+    """`(K,)`."""
+    number: str
+    truth: str | None
+    """The true number; `None` where it is not known."""
+
+    @classmethod
+    def of(
+        cls, photo: Tensor, detections: Detections, reading: Reading, truth: str | None
+    ) -> "Picture":
+        """The picture of a reading; boxes refer to the size of a record, else to the photo's."""
+        height, width = photo.shape[1:]
+        return cls(
+            photo.cpu(),
+            (int(detections.get("height", height)), int(detections.get("width", width))),  # type: ignore[call-overload]
+            detections["boxes"][reading.indices].float().cpu(),
+            detections["labels"][reading.indices].cpu(),
+            reading.number,
+            truth,
+        )
 
 
-def draw_readings(photos: Sequence[dict[str, Any]], columns: int = 6) -> Any:
+def draw_readings(pictures: Sequence[Picture], columns: int = 6) -> Any:
     """A sheet of photos with the boxes that were read and the numbers above.
 
     Args:
-        photos: per photo `photo` uint8 `(3, H, W)`, `boxes` `(K, 4)` xyxy, `labels` `(K,)`,
-            `number` text, and `truth` text or `None`; green is right, red wrong, blue unknown.
-            `size`: the `(height, width)` that boxes refer to, if not the photo's.
+        pictures: green is right, red wrong, blue unknown.
+        columns: photos beside each other.
 
     Returns:
         A matplotlib figure.
     """
-    rows = -(-len(photos) // columns)
+    rows = -(-len(pictures) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.2 * columns, 1.7 * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    for axis, item in zip(axes.flat, photos, strict=False):
-        _draw_one(axis, item)
+    for axis, picture in zip(axes.flat, pictures, strict=False):
+        _draw_one(axis, picture)
     figure.tight_layout(pad=0.4)
     return figure
 
 
-def save_readings(path: Path, photos: Sequence[dict[str, Any]]) -> Path:
+def save_readings(path: Path, pictures: Sequence[Picture]) -> Path:
     """Save the sheet of `draw_readings` as a picture."""
-    figure = draw_readings(photos)
+    figure = draw_readings(pictures)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     plt.close(figure)
@@ -139,13 +155,13 @@ def _draw_confusion(axis: Any, counts: np.ndarray) -> None:
     axis.set(xlabel="read as", ylabel="true digit")
 
 
-def _draw_one(axis: Any, item: dict[str, Any]) -> None:
-    photo: Tensor = item["photo"]
-    truth, number = item["truth"], item["number"]
+def _draw_one(axis: Any, picture: Picture) -> None:
+    truth, number = picture.truth, picture.number
     color = UNKNOWN if truth is None else RIGHT if truth == number else WRONG
-    height, width = item.get("size", photo.shape[1:])
-    axis.imshow(photo.permute(1, 2, 0).numpy(), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-    for box, label in zip(item["boxes"].tolist(), item["labels"].tolist(), strict=True):
+    height, width = picture.size
+    pixels = picture.photo.permute(1, 2, 0).numpy()
+    axis.imshow(pixels, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    for box, label in zip(picture.boxes.tolist(), picture.labels.tolist(), strict=True):
         left, top, right, bottom = box
         axis.add_patch(
             Rectangle((left, top), right - left, bottom - top, fill=False, color=color, lw=1)

@@ -1,29 +1,25 @@
 """Scores of readings: overall, by length and height of the number, by digit."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from digits.evaluation import HEIGHTS, coverage_at, expected_calibration_error
-from digits.evaluation.heights import height_names
+from digits.evaluation.confidence import coverage_at, expected_calibration_error
+from digits.evaluation.heights import HEIGHTS, height_names
 from digits.geometry import match
-from digits.reading import Reading
-from digits.types import target_number
+from digits.types import Reading, Record, Target, target_number
 
 NONE = 10  # row of the confusion matrix: nothing there but read; column: there but not read
 
 
-def number_scores(
-    readings: Sequence[Reading], targets: Sequence[dict[str, Any]]
-) -> dict[str, float]:
+def number_scores(readings: Sequence[Reading], targets: Sequence[Target]) -> dict[str, float]:
     """Figures of numbers by name.
 
     number_accuracy, digit_error_rate; accuracy_1_digit and so on, and accuracy_height_18_25 and so
     on (pixels, mean of the photo's digits) for what occurs; coverage_at_98,
     expected_calibration_error.
     """
-    from digits.evaluation import NumberAccuracy
+    from digits.evaluation.numbers import NumberAccuracy  # torchmetrics takes 2 s to import
 
     truths = [target_number(target) for target in targets]
     metric = NumberAccuracy(sync_on_compute=False)
@@ -47,8 +43,8 @@ def number_scores(
 
 def confusion_matrix(
     readings: Sequence[Reading],
-    records: Sequence[dict[str, Any]],
-    targets: Sequence[dict[str, Any]],
+    records: Sequence[Record],
+    targets: Sequence[Target],
 ) -> np.ndarray:
     """Counts `(11, 11)` of true digit (row) and digit read (column); 10 stands for none.
 
@@ -68,7 +64,7 @@ def confusion_matrix(
     return counts
 
 
-def _height(target: dict[str, Any]) -> float:
+def _height(target: Target) -> float:
     """Mean height of a photo's digits in pixels; NaN, which no bin holds, without digits."""
     boxes = target["boxes"]
     return float((boxes[:, 3] - boxes[:, 1]).mean()) if len(boxes) else float("nan")

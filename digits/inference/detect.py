@@ -1,19 +1,31 @@
 """A detector and photos to detections, streamed."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from digits.data.loading import loader
 from digits.errors import DigitsError
+from digits.inference.options import InferenceOptions
+from digits.types import Detections, PhotoDataset, Record, Target
 
 # What is sorted by shape at once: so many batches, or fewer where they hold more bytes.
 _BATCHES = 4
 _BYTES = 100_000_000
 
-Batch = tuple[list[Tensor], list[dict[str, Any]]]
+Batch = tuple[list[Tensor], list[Target]]
+
+
+class DetectedPhoto(NamedTuple):
+    """A photo and what was found in it."""
+
+    record: Record
+    target: Target
+    """Empty where the data has no labels."""
+    photo: Tensor
+    """uint8 `(3, h, w)`, which may be smaller than the record's height and width."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -37,45 +49,68 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 @torch.inference_mode()
-def predict(
-    model: nn.Module,
-    data: Any,
-    device: torch.device,
-    batch_size: int = 16,
-    num_workers: int | None = None,
-) -> Iterator[tuple[dict[str, Any], dict[str, Any], Tensor]]:
+def detect(
+    model: nn.Module, data: PhotoDataset, options: InferenceOptions
+) -> Iterator[DetectedPhoto]:
     """Detect the digits of every photo, in the order of the data set.
 
-    Yields:
-        Per photo: its detections with image_id, file_name, height and width; its target (empty
-        where the data has no labels); and the photo, uint8 `(3, h, w)`, which may be smaller than
-        height and width. Nothing is kept, so that memory does not grow with the number of photos.
+    Nothing is kept, so that memory does not grow with the number of photos.
     """
-    model = model.to(device).eval()
+    model = model.to(options.device).eval()
     index = 0
-    batches = loader(data, num_workers, batch_size=batch_size)
-    for photos, targets in _gathered(batches, _BATCHES * batch_size):
-        found = _detect(model, photos, device, batch_size)
-        for photo, target, detections in zip(photos, targets, found, strict=True):
+    batches = loader(data, options.num_workers, batch_size=options.batch_size)
+    for photos, targets in _gathered(batches, _BATCHES * options.batch_size):
+        detections = detect_photos(model, photos, options.device, options.batch_size)
+        for photo, target, here in zip(photos, targets, detections, strict=True):
             height, width = target.get("size", photo.shape[1:])
-            grown = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
-            record = {
-                "boxes": detections["boxes"].float().cpu() * grown,
-                "scores": detections["scores"].float().cpu(),
-                "labels": detections["labels"].cpu(),
+            record: Record = {
+                **scaled_to(here, photo, height, width),
                 "image_id": target["image_id"],
                 "file_name": data.file_name(index),
                 "height": height,
                 "width": width,
             }
             index += 1
-            yield record, target, photo
+            yield DetectedPhoto(record, target, photo)
+
+
+@torch.inference_mode()
+def detect_photos(
+    model: nn.Module, photos: Sequence[Tensor], device: torch.device, batch_size: int
+) -> list[Detections]:
+    """Detections in the order of the photos, boxes in their pixels.
+
+    Those of like shape are detected together, since every photo of a batch is padded to the widest.
+
+    Args:
+        model: on `device`, in evaluation mode.
+        photos: uint8 `(3, h, w)` each.
+        device: of the model.
+        batch_size: photos at once.
+    """
+    order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
+    detections: dict[int, Detections] = {}
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = model([photos[i].to(device, non_blocking=True) for i in chosen])
+        detections.update(zip(chosen, batch, strict=True))
+    return [detections[i] for i in range(len(photos))]
+
+
+def scaled_to(detections: Detections, photo: Tensor, height: int, width: int) -> Detections:
+    """Detections on the CPU, their boxes in pixels of the file that the photo was reduced from."""
+    scale = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
+    return {
+        "boxes": detections["boxes"].float().cpu() * scale,
+        "scores": detections["scores"].float().cpu(),
+        "labels": detections["labels"].cpu(),
+    }
 
 
 def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
     """Several batches as one, of `most` photos, or of fewer and larger ones."""
     photos: list[Tensor] = []
-    targets: list[dict[str, Any]] = []
+    targets: list[Target] = []
     for more, theirs in batches:
         photos, targets = photos + more, targets + theirs
         if len(photos) >= most or sum(photo.nbytes for photo in photos) > _BYTES:
@@ -83,18 +118,3 @@ def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
             photos, targets = [], []
     if photos:
         yield photos, targets
-
-
-def _detect(
-    model: nn.Module, photos: list[Tensor], device: torch.device, batch_size: int
-) -> list[dict[str, Tensor]]:
-    """Detections in the order of the photos; those of like shape are detected together, since
-    every photo of a batch is padded to the widest."""
-    order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
-    found: list[dict[str, Tensor]] = [{}] * len(photos)
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        parts = model([photos[i].to(device, non_blocking=True) for i in chosen])
-        for i, detections in zip(chosen, parts, strict=True):
-            found[i] = detections
-    return found

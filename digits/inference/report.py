@@ -1,149 +1,137 @@
-"""Scores and pictures of a split, collected photo by photo."""
+"""Figures and pictures of a split, collected photo by photo."""
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
-
-from digits.console import console
-from digits.evaluation import map_by_height
-from digits.evaluation.evaluator import Evaluation
-from digits.evaluation.plots import reading_item, save_confidence, save_readings
+from digits.evaluation.evaluator import Evaluator, mean_average_precision
+from digits.evaluation.heights import map_by_height
+from digits.evaluation.plots import Picture, save_confidence, save_readings
 from digits.evaluation.scores import confusion_matrix, number_scores
-from digits.reading import Reader
-from digits.types import Reading
-from digits.reading.crossfit import cross_fit, saw
-from digits.reading.refine import refine
-from digits.types import target_number
+from digits.inference.source import Item, Readers
+from digits.reading.crossfit import readings_of, was_fitted_to
+from digits.reading.refine import with_boxes_refined
+from digits.types import Reading, Target, target_number
 
 _PICTURES = 36
 
-Prediction = tuple[dict[str, Any], dict[str, Any], Tensor]
-Item = TypeVar("Item")
-
 
 class Report:
-    """Scores where there are labels, a sheet of the first photos read, photos per second.
+    """Figures where there are labels, a sheet of the first photos read, photos per second.
 
-    Where the reader was fitted to the very photos that are scored, their numbers are scored by
-    cross-fitting: each photo as read by a reader that never saw it.
+    Where a reader was fitted to the very photos that are scored, their numbers are scored by
+    cross-fitting: each photo as read by a reader that was fitted to others.
 
     Args:
-        reader: detections to a number.
-        labelled: whether the targets hold labels.
-        backend: of `digits.evaluation.Evaluation`.
+        readers: of the numbers.
+        labelled: whether the items hold true digits.
+        backend: of `Evaluator`.
     """
 
-    def __init__(self, reader: Reader, labelled: bool, backend: str) -> None:
-        self.reader = reader
+    def __init__(self, readers: Readers, labelled: bool, backend: str = "faster_coco_eval") -> None:
+        self.readers = readers
         self.labelled = labelled
-        # Made at once, so that an unknown backend is refused before hours of work.
-        self._boxes = Evaluation(None, backend, per_class=True)
-        self._refined = Evaluation(None, backend)
+        self.backend = backend
         self.cross_fitted = False
-        self._records: list[dict[str, Any]] = []
-        self._targets: list[dict[str, Any]] = []
+        self._items: list[Item] = []
         self._readings: list[Reading] = []
-        self._items: list[Prediction] = []
+        self._pictures: list[Picture] = []
+        self._confusion: list[list[int]] = []
         self._count = 0
-        self._start = self._last = time.perf_counter()
 
-    def add(
-        self, record: dict[str, Any], target: dict[str, Any], photo: Tensor | None = None
-    ) -> Reading:
-        """Add a photo's detections, and read its number; without its pixels there is no picture."""
-        reading = self.reader.read(record)
+    def add(self, item: Item, reading: Reading) -> None:
+        """Add a photo and its number; without its pixels there is no picture."""
+        if item.photo is not None and len(self._pictures) < _PICTURES:
+            truth = target_number(item.target) if self.labelled and item.target else None
+            self._pictures.append(Picture.of(item.photo, item.record, reading, truth))
         if self.labelled:
-            self._records.append(record)
-            self._targets.append(target)
+            self._items.append(item._replace(photo=None))
             self._readings.append(reading)
-        if photo is not None and len(self._items) < _PICTURES:
-            self._items.append((record, target, photo))
         self._count += 1
-        self._last = time.perf_counter()
-        return reading
 
     def fit(self) -> None:
-        """Fit the reader to the photos added."""
-        if self.labelled:
-            self.reader = self.reader.fitted_to(self._records, self._targets)
-            self._readings = [self.reader.read(record) for record in self._records]
+        """Fit the reader to the photos added, and refine boxes where that scores better there."""
+        targets, records = _targets(self._items), [item.record for item in self._items]
+        reader = self.readers.numbers.fit(records, targets)
+        self._readings = readings_of(reader, records, targets)
+        self.cross_fitted = was_fitted_to(reader, targets)
+        better = with_boxes_refined(records, self._readings)
+        maps = [mean_average_precision(boxes, targets, self.backend) for boxes in (records, better)]
+        self.readers = Readers(reader, reader, refine=maps[1] > maps[0])
 
-    def figures(self) -> dict[str, float]:
-        """The scores by name, and photos per second from the first photo's start to the last."""
-        rate = {
-            "photos": self._count,
-            "photos_per_second": self._count / max(self._last - self._start, 1e-9),
-        }
+    def figures(
+        self, seconds: float | None = None, scored: Sequence[Item] | None = None
+    ) -> dict[str, float]:
+        """The figures by name.
+
+        `map` and its kin are of the boxes as submitted, `map_raw` of the boxes as detected.
+
+        Args:
+            seconds: that detecting and reading took, where photos per second mean something.
+            scored: items to score in the place of those added (`digits.inference.pipeline.Source`).
+        """
+        rate: dict[str, float] = {"photos": self._count}
+        if seconds is not None:
+            rate["photos_per_second"] = self._count / max(seconds, 1e-9)
         if not self.labelled:
             return rate
-        self.cross_fitted = saw(self.reader, self._targets)
-        if self.cross_fitted:
-            self._readings = cross_fit(self.reader, self._records, self._targets)
-        refined = [
-            record | {"boxes": refine(record, reading.indices)}
-            for record, reading in zip(self._records, self._readings, strict=True)
+        items = self._items if scored is None else scored
+        targets = _targets(items)
+        records, boxes = [item.record for item in items], [item.boxes for item in items]
+        if not self.cross_fitted:
+            self.cross_fitted = was_fitted_to(self.readers.numbers, targets)
+            if self.cross_fitted or scored is not None:
+                self._readings = readings_of(self.readers.numbers, records, targets)
+        readings = self._readings
+        if any(item.boxes is not item.record for item in items):
+            readings = readings_of(self.readers.boxes, boxes, targets)
+        submitted = with_boxes_refined(boxes, readings) if self.readers.refine else boxes
+        self._confusion = confusion_matrix(self._readings, records, targets).tolist()
+        self._right = [
+            r.matches(target_number(t)) for r, t in zip(self._readings, targets, strict=True)
         ]
-        self._boxes.update(self._records, self._targets)
-        self._refined.update(refined, self._targets)
+        evaluator = Evaluator(None, self.backend, per_class=True)
+        evaluator.update(submitted, targets)
+        scores = evaluator.compute()
+        raw = mean_average_precision(boxes, targets, self.backend)
         return (
-            self._boxes.compute()
-            | {"map_refined": self._refined.compute()["map"]}
-            | map_by_height(self._records, self._targets)
-            | number_scores(self._readings, self._targets)
+            {"map": scores.pop("map"), "map_raw": raw}
+            | scores
+            | map_by_height(submitted, targets)
+            | number_scores(self._readings, targets)
             | rate
         )
 
-    def summary(self, figures: dict[str, float]) -> dict[str, Any]:
-        """The figures and what no table shows: how numbers were read, and the confusion matrix."""
-        if not self.labelled:
-            return figures | {"reading": self.reader.description}
-        return figures | {
-            "reading": self.reader.description,
-            "numbers_cross_fitted": self.cross_fitted,
-            "confusion": self.confusion(),
+    def summary(
+        self, figures: dict[str, float], members: Sequence[dict[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """The content of metrics.json: the figures, and what no table shows."""
+        summary = {
+            **figures,
+            "reading": self.readers.numbers.description,
+            "refined": self.readers.refine,
+            "members": list(members),
         }
-
-    def confusion(self) -> list[list[int]]:
-        """Counts of true digit (row) and digit read (column); the last stands for none."""
-        matrix: list[list[int]] = confusion_matrix(
-            self._readings, self._records, self._targets
-        ).tolist()
-        return matrix
+        if self.labelled:
+            summary |= {"numbers_cross_fitted": self.cross_fitted, "confusion": self._confusion}
+        return summary
 
     def save_pictures(self, readings: Path, confidence: Path) -> dict[str, Path]:
         """Save the first photos as read and, where there are labels, what confidences are worth.
 
+        Call it after `figures`.
+
         Returns:
             The paths of the pictures by name.
         """
-        paths = {"picture": save_readings(readings, [self._item(*item) for item in self._items])}
+        paths = {}
+        if self._pictures:
+            paths["picture"] = save_readings(readings, self._pictures)
         if self.labelled:
-            truths = [target_number(target) for target in self._targets]
-            right = [r.matches(t) for r, t in zip(self._readings, truths, strict=True)]
             sure = [reading.confidence for reading in self._readings]
-            paths["confidence"] = save_confidence(confidence, sure, right, self.confusion())
+            paths["confidence"] = save_confidence(confidence, sure, self._right, self._confusion)
         return paths
 
-    def _item(self, record: dict[str, Any], target: dict[str, Any], photo: Tensor) -> Any:
-        truth = target_number(target) if self.labelled else None
-        reading = self.reader.read(record)
-        return reading_item(photo, record, reading.indices, reading.number, truth)
 
-
-def with_progress(predictions: Iterable[Item], total: int, title: str) -> Iterator[Item]:
-    """Show a bar with photos done, photos per second and the time left."""
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f} photos/s"), TimeRemainingColumn(),
-        console=console,
-    )  # fmt: skip
-    start = time.perf_counter()
-    with bar:
-        task = bar.add_task(title, total=total, rate=0.0)
-        for done, prediction in enumerate(predictions, 1):
-            yield prediction
-            bar.update(task, completed=done, rate=done / (time.perf_counter() - start))
+def _targets(items: Sequence[Item]) -> list[Target]:
+    return [item.target for item in items if item.target is not None]

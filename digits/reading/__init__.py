@@ -1,12 +1,11 @@
 """Detections become a number: rules, a calibrated reader, and their comparison.
 
-A reader takes one photo's detections (`digits.structures`) and returns a `Reading`: the number,
-the boxes it is made of, how sure it is, and the second-best number.
+A reader takes one photo's detections and returns a `digits.types.Reading`: the number, the boxes
+that it is made of, its confidence, and the second most probable number.
 """
 
 from digits.reading.base import Reader
-from digits.types import Reading
 from digits.reading.calibrated import CalibratedReader
 from digits.reading.rules import CascadeReader, ThresholdReader
 
-__all__ = ["CalibratedReader", "CascadeReader", "Reader", "Reading", "ThresholdReader"]
+__all__ = ["CalibratedReader", "CascadeReader", "Reader", "ThresholdReader"]

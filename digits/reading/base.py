@@ -2,22 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from digits.types import NO_NUMBER, number_of
+from digits.types import NO_NUMBER, Detections, Reading, Record, Target, number_of
+
+ReaderState = dict[str, Any]
+"""What a reader was fitted to, as plain numbers and text: fit for JSON and for checkpoints."""
 
 
 class Reader(ABC):
-    """Detections of one photo to a number.
-
-    Detections hold `boxes` `(N, 4)` xyxy in pixels, `scores` `(N,)` in [0, 1], `labels` `(N,)` in
-    1..10, and optionally `votes` `(N,)`, the number of models that agree on a box.
-    """
+    """Detections of one photo to a number."""
 
     @property
     @abstractmethod
@@ -25,43 +23,41 @@ class Reader(ABC):
         """How numbers are read, in a few words for people."""
 
     @abstractmethod
-    def read(self, detections: dict[str, Any]) -> Reading:
+    def read(self, detections: Detections) -> Reading:
         """The number, its boxes and its confidence; a digit wherever there is a box."""
 
-    def select(self, detections: dict[str, Any]) -> Tensor:
+    def select(self, detections: Detections) -> Tensor:
         """Indices of the boxes that are read, int64 `(K,)`, in reading order."""
         return self.read(detections).indices
 
-    def __call__(self, detections: dict[str, Any]) -> str:
+    def __call__(self, detections: Detections) -> str:
         """The number as text, or `-1` where there are no boxes at all."""
         return self.read(detections).number
 
-    def fitted_to(
-        self, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
-    ) -> "Reader":
-        """The reader fitted to labelled detections; a rule has nothing to fit."""
+    def fit(self, records: Sequence[Record], targets: Sequence[Target]) -> "Reader":
+        """A reader fitted to labelled detections; a rule has nothing to fit."""
         return self
 
     @property
-    def fitted(self) -> dict[str, Any] | None:
-        """What was fitted, as plain data for a checkpoint; `None` where nothing was."""
+    def state(self) -> ReaderState | None:
+        """What was fitted; `None` where nothing was."""
         return None
 
-    def with_fit(self, fitted: dict[str, Any] | None) -> "Reader":
-        """The reader with what was fitted before; a rule needs nothing of it."""
+    def load_state(self, state: ReaderState | None) -> "Reader":
+        """A reader with the state of an earlier fit; a rule needs none of it."""
         return self
 
 
-def as_arrays(detections: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def as_arrays(detections: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes float64 `(N, 4)`, scores float64 `(N,)` and labels int64 `(N,)`, on the CPU."""
-    boxes, scores, labels = (detections[key].cpu() for key in ("boxes", "scores", "labels"))
-    return boxes.double().numpy(), scores.double().numpy(), labels.numpy()
+    boxes, scores = (detections[key].cpu().double().numpy() for key in ("boxes", "scores"))
+    return boxes, scores, detections["labels"].cpu().numpy()
 
 
 def to_reading(
-    detections: dict[str, Any], chosen: np.ndarray, confidence: float, runner_up: str = ""
+    detections: Detections, chosen: np.ndarray, confidence: float, runner_up: str = ""
 ) -> Reading:
-    """The reading of boxes chosen, in the order given."""
+    """The reading of boxes with the indices `chosen`, in that order."""
     indices = torch.from_numpy(chosen)
     number = number_of(detections["labels"].cpu()[indices]) or NO_NUMBER
     return Reading(number, indices, confidence, runner_up)

@@ -1,17 +1,16 @@
-"""The reader that was fitted to labelled detections."""
+"""The reader that is fitted to labelled detections."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from digits.errors import DigitsError
-from digits.reading.base import Reader
-from digits.types import Reading, check_share, to_reading
+from digits.reading.base import Reader, ReaderState, check_share, to_reading
 from digits.reading.features import NAMES, candidates
-from digits.reading.fit import fit
+from digits.reading.fit import fit_weights
 from digits.reading.rules import ThresholdReader
 from digits.reading.weighing import Weights, decide
+from digits.types import Detections, Reading, Record, Target
 
 
 class CalibratedReader(Reader):
@@ -27,10 +26,10 @@ class CalibratedReader(Reader):
         score_threshold: used while nothing is fitted, as by `ThresholdReader`.
         min_photos: labelled photos that a fit needs; with fewer, the threshold reads.
         ignore: names of evidence to leave out of a fit (`digits.reading.features.NAMES`).
-        fitted: plain numbers of an earlier fit (`CalibratedReader.fitted`).
+        state: of an earlier fit (`CalibratedReader.state`).
 
     Raises:
-        DigitsError: unknown evidence, or `fitted` is not what this version fits.
+        DigitsError: unknown evidence, or a state of another version.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class CalibratedReader(Reader):
         score_threshold: float = 0.5,
         min_photos: int = 50,
         ignore: Sequence[str] = (),
-        fitted: dict[str, Any] | None = None,
+        state: ReaderState | None = None,
     ) -> None:
         check_share("nms_iou", nms_iou)
         strangers = sorted(set(ignore) - set(NAMES))
@@ -51,41 +50,48 @@ class CalibratedReader(Reader):
         self.rule = ThresholdReader(score_threshold, nms_iou)
         self.nms_iou = nms_iou
         self.min_photos = min_photos
-        self._fitted = fitted
-        self._weights = None if fitted is None else Weights(fitted)
+        self._state = state
+        self._weights = None if state is None else Weights(state)
 
     @property
     def description(self) -> str:
-        if self._fitted is None:
+        if self._state is None:
             return f"{self.rule.description} (not calibrated: takes {self.min_photos} photos)"
-        return f"calibrated on {self._fitted['photos']} photos"
+        return f"calibrated on {self._state['photos']} photos"
 
     @property
-    def fitted(self) -> dict[str, Any] | None:
-        return self._fitted
+    def state(self) -> ReaderState | None:
+        return self._state
 
-    def fitted_to(
-        self, records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
-    ) -> "CalibratedReader":
+    def fit(self, records: Sequence[Record], targets: Sequence[Target]) -> "CalibratedReader":
         """The reader fitted to labelled detections; with too few to learn from, the threshold's."""
-        settings: dict[str, Any] = {
-            "nms_iou": self.nms_iou,
-            "min_photos": self.min_photos,
-            "ignore": list(self.ignore),
-        }
-        found = None
+        state: ReaderState | None = None
         if sum(len(record["boxes"]) > 0 for record in records) >= self.min_photos:
-            found = fit(records, targets, self.nms_iou, self.ignore) | {"settings": settings}
-        return CalibratedReader(**settings, score_threshold=self.rule.score_threshold, fitted=found)
+            settings = {
+                "nms_iou": self.nms_iou,
+                "min_photos": self.min_photos,
+                "ignore": list(self.ignore),
+            }
+            state = fit_weights(records, targets, self.nms_iou, self.ignore)
+            state["settings"] = settings
+        return CalibratedReader(
+            self.nms_iou, self.rule.score_threshold, self.min_photos, self.ignore, state
+        )
 
-    def with_fit(self, fitted: dict[str, Any] | None) -> "CalibratedReader":
+    def load_state(self, state: ReaderState | None) -> "CalibratedReader":
         """The reader with an earlier fit and the settings of that fit: its weights need them."""
-        if fitted is None:
+        if state is None:
             return self
-        threshold = self.rule.score_threshold
-        return CalibratedReader(**fitted["settings"], score_threshold=threshold, fitted=fitted)
+        settings = state["settings"]
+        return CalibratedReader(
+            settings["nms_iou"],
+            self.rule.score_threshold,
+            settings["min_photos"],
+            settings["ignore"],
+            state,
+        )
 
-    def read(self, detections: dict[str, Any]) -> Reading:
+    def read(self, detections: Detections) -> Reading:
         if self._weights is None:
             return self.rule.read(detections)
         photo = candidates(detections, self.nms_iou, self._weights.score_scale)

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from digits.evaluation import coverage_at, expected_calibration_error
-from digits.evaluation.confidence import calibration_error_by_chance
-from digits.types import Reading
+from digits.evaluation.confidence import (
+    calibration_error_by_chance,
+    coverage_at,
+    expected_calibration_error,
+)
 from digits.reading.calibrated import CalibratedReader
 from digits.reading.crossfit import bootstrap_interval, cross_fit
 from digits.reading.features import NAMES
 from digits.reading.rules import CascadeReader, ThresholdReader
-from digits.types import target_number
+from digits.types import Detections, Reading, Record, Target, target_number
 
 _THRESHOLDS = tuple(np.round(np.arange(0.02, 1, 0.02), 2).tolist())
 
@@ -54,7 +55,7 @@ class Row:
 
 
 def compare(
-    records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]], nms_iou: float = 0.4
+    records: Sequence[Record], targets: Sequence[Target], nms_iou: float = 0.4
 ) -> list[Row]:
     """Read labelled detections by every rule; the calibrated one by cross-fitting.
 
@@ -64,7 +65,7 @@ def compare(
     """
     truths = [target_number(target) for target in targets]
 
-    def row(name: str, read: Callable[[dict[str, Any]], Reading]) -> Row:
+    def row(name: str, read: Callable[[Detections], Reading]) -> Row:
         readings = [read(record) for record in records]
         right = np.array([r.matches(t) for r, t in zip(readings, truths, strict=True)])
         return Row(name, readings, right)
@@ -82,7 +83,7 @@ def compare(
 
 
 def ablation(
-    records: Sequence[dict[str, Any]], targets: Sequence[dict[str, Any]]
+    records: Sequence[Record], targets: Sequence[Target]
 ) -> dict[str, tuple[float, float]]:
     """What each piece of evidence is worth to the calibrated reader, cross-fitted.
 
@@ -113,6 +114,6 @@ def advantages(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def rescaled(records: Sequence[dict[str, Any]], factor: float) -> list[dict[str, Any]]:
+def rescaled(records: Sequence[Record], factor: float) -> list[Record]:
     """The same detections, every score multiplied, as a fusion of many models shrinks them."""
     return [record | {"scores": record["scores"] * factor} for record in records]

@@ -1,12 +1,12 @@
 """What speaks for and against a box: the evidence that the calibrated reader weighs."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from digits.geometry import areas, by_score, intersections, overlaps, suppress
+from digits.geometry import by_score, overlaps, suppress
 from digits.reading.base import as_arrays
+from digits.types import Detections
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
 # around the number than the test photos are, and a reader should not learn the crop.
@@ -53,7 +53,7 @@ class Candidates:
     second_share: np.ndarray
 
 
-def candidates(detections: dict[str, Any], nms_iou: float, score_scale: float) -> Candidates:
+def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Candidates:
     """Suppress boxes whatever their classes, and keep what the losers say as evidence.
 
     Args:
@@ -102,11 +102,11 @@ def candidates(detections: dict[str, Any], nms_iou: float, score_scale: float) -
 
 def _scores_by_class(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Best score of every class at the place of every candidate, `(K, 11)`."""
-    found = np.zeros((len(iou), 11))
+    best = np.zeros((len(iou), 11))
     candidate, box = np.nonzero(iou > _SAME_PLACE)
     rising = np.argsort(scores[box], kind="stable")  # of several boxes, the best is written last
-    found[candidate[rising], labels[box[rising]]] = scores[box[rising]]
-    return found
+    best[candidate[rising], labels[box[rising]]] = scores[box[rising]]
+    return best
 
 
 def _row(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,8 +133,10 @@ def _row(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _surer_neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Share inside a surer box, share of a surer box inside, distance to the nearest in heights."""
     surer = np.tri(len(boxes), k=-1, dtype=bool)
-    shared = np.where(surer, intersections(boxes, boxes), 0)
-    size = areas(boxes)
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.where(surer, np.maximum(high - low, 0).prod(axis=2), 0)
+    size = np.maximum((boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1), 1e-9)
     covered = (shared / size[:, None]).max(axis=1, initial=0)
     covers = (shared / size[None, :]).max(axis=1, initial=0)
     apart = np.maximum(boxes[:, None, 0] - boxes[None, :, 2], boxes[None, :, 0] - boxes[:, None, 2])
@@ -145,8 +147,9 @@ def _surer_neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def _log_odds(shares: np.ndarray) -> np.ndarray:
     shares = shares.clip(_TINY, 1 - 1e-3)
-    return np.log(shares / (1 - shares))
+    odds: np.ndarray = np.log(shares / (1 - shares))
+    return odds
 
 
 def _safe(lengths: np.ndarray) -> np.ndarray:
-    return np.maximum(lengths, 1e-3)
+    return lengths.clip(1e-3)

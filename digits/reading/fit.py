@@ -1,27 +1,28 @@
 """Fit the calibrated reader: scikit-learn in, plain numbers out."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from digits import fingerprints
 from digits.geometry import match
+from digits.reading.base import ReaderState
 from digits.reading.features import NAMES, Candidates, candidates
 from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
-from digits.types import target_number
+from digits.types import Record, Target, target_number
 
 _PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
 _FOLDS = 5
 _NEVER = -15.0  # log-odds of an outcome that did not occur
 
 
-def fit(
-    records: Sequence[dict[str, Any]],
-    targets: Sequence[dict[str, Any]],
+def fit_weights(
+    records: Sequence[Record],
+    targets: Sequence[Target],
     nms_iou: float,
     ignore: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> ReaderState:
     """Fit to the detections and the true digits of photos, ignoring evidence of some names.
 
     What a box is (nothing, the digit it says, another digit) is a multinomial logistic regression
@@ -57,20 +58,20 @@ def fit(
     _, penalty, held_out = best
     return {
         "photos": len(photos),
-        "digest": digest(targets),
+        "digest": fingerprints.of_targets(targets),
         "penalty": penalty,
         **_fit_boxes(photos, outcomes, np.arange(len(photos)), penalty, scale),
         "number": _fit_numbers(photos, held_out, targets),
     }
 
 
-def score_scale(records: Sequence[dict[str, Any]]) -> float:
+def score_scale(records: Sequence[Record]) -> float:
     """What the surest scores of these detections are: 1 for a detector, less for many a fusion."""
     best = [float(r["scores"].max()) for r in records if len(r["scores"])]
     return max(float(np.quantile(best, 0.98)), 1e-6) if best else 1.0
 
 
-def outcome(photo: Candidates, target: dict[str, Any]) -> np.ndarray:
+def outcome(photo: Candidates, target: Target) -> np.ndarray:
     """What each candidate is, int64 `(K,)`: index into `OUTCOMES`."""
     truth = target["labels"].cpu().numpy()
     shown = match(photo.boxes, target["boxes"].cpu().double().numpy())
@@ -84,25 +85,13 @@ def folds_of(count: int, folds: int) -> list[int]:
     return fold
 
 
-def digest(targets: Sequence[dict[str, Any]]) -> str:
-    """A fingerprint of labelled photos, to know them again: ids, true digits and their boxes.
-
-    Without the boxes the same photos from farther away (`digits.data.distant`) would be the same.
-    """
-    facts = sorted(
-        (int(t["image_id"]), target_number(t), t["boxes"].round().int().flatten().tolist())
-        for t in targets
-    )
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-
-
 def _fit_boxes(
     photos: list[Candidates],
     outcomes: list[np.ndarray],
     chosen: np.ndarray,
     penalty: float,
     scale: float,
-) -> dict[str, Any]:
+) -> ReaderState:
     evidence = np.concatenate([photos[i].evidence for i in chosen])
     answer = np.concatenate([outcomes[i] for i in chosen])
     mean, spread = evidence.mean(axis=0), evidence.std(axis=0)
@@ -132,7 +121,7 @@ def _logistic(penalty: float) -> Any:
 
 
 def _fit_numbers(
-    photos: list[Candidates], held_out: list[np.ndarray], targets: Sequence[dict[str, Any]]
+    photos: list[Candidates], held_out: list[np.ndarray], targets: Sequence[Target]
 ) -> list[float]:
     """Slope and offset that turn a product's log-odds into those of the number being right."""
     odds, right = [], []

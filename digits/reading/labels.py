@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from digits.errors import DigitsError
+from digits.types import Record, Target
 
 
-def read_targets(path: Path) -> dict[int, dict[str, Any]]:
-    """Targets (`digits.structures`) by image_id, boxes clipped to their photos.
+def read_targets(path: Path) -> dict[int, Target]:
+    """Targets by image_id, boxes clipped to their photos.
 
     Raises:
         DigitsError: no such file, or it is not COCO JSON of digits.
@@ -29,7 +29,7 @@ def read_targets(path: Path) -> dict[int, dict[str, Any]]:
         raise DigitsError(
             f"{path}: {error!r}; expected COCO JSON: {{images, annotations, categories}}."
         ) from error
-    targets = {}
+    targets: dict[int, Target] = {}
     for image_id, rows in digits.items():
         table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
         boxes = torch.minimum(table[:, :4].clamp(min=0), torch.tensor(sizes[image_id] * 2))
@@ -42,7 +42,7 @@ def read_targets(path: Path) -> dict[int, dict[str, Any]]:
     return targets
 
 
-def read_targets_of(records: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+def read_targets_of(records: Sequence[Record], path: Path) -> list[Target]:
     """The targets of records of detections, in their order.
 
     Raises:

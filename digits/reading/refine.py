@@ -1,24 +1,24 @@
 """Boxes made to look like SVHN's: one height per row, neighbours that touch, integer edges."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from digits.errors import DigitsError
 from digits.reading.base import as_arrays
+from digits.types import Reading, Record
 
 # Neighbours of SVHN touch: their gap over their height is 0.00 in the median, within 0.15 in 90 %.
 _NEIGHBOURS = 0.2  # a gap, or an overlap, smaller than that part of the height is halved
 
 
-def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
+def refine(detections: Record, read: Tensor) -> Tensor:
     """The boxes of a photo, those that were read refined.
 
     The digits of a photo have exactly equal height in 99.98 % of SVHN's photos with two or more,
     most boxes touch their neighbours', and every edge is an integer. What each of the three gives
-    is in docs/experiments.md.
+    is in docs/decisions.md.
 
     Args:
         detections: with `height` and `width` of the photo.
@@ -28,7 +28,7 @@ def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
         All boxes, `(N, 4)`; none degenerate, none refined beyond the photo.
     """
     boxes, scores, _ = as_arrays(detections)
-    refined, chosen = boxes.copy(), read.numpy()
+    result, chosen = boxes.copy(), read.numpy()
     if len(chosen):
         sides = np.maximum(boxes[chosen, 3] - boxes[chosen, 1], 1e-3)
         weights = np.maximum(scores[chosen], 1e-6)
@@ -42,18 +42,18 @@ def refine(detections: dict[str, Any], read: Tensor) -> Tensor:
         limits = np.array([detections["width"], detections["height"]] * 2, dtype=np.float64)
         new = np.stack([left, top, right, top + height], axis=1).clip(0, limits)
         whole = ((new[:, 2:] - new[:, :2]) > 0).all(axis=1)
-        refined[chosen[whole]] = new[whole]
-    return torch.from_numpy(refined).float()
+        result[chosen[whole]] = new[whole]
+    return torch.from_numpy(result).float()
 
 
-def check_refine(value: bool | str) -> None:
-    """Refuse what does not say whether to refine.
+def refined(record: Record, reading: Reading) -> Record:
+    """The record with the boxes that were read refined."""
+    return record | {"boxes": refine(record, reading.indices)}
 
-    Raises:
-        DigitsError: neither true, false nor auto.
-    """
-    if value not in (True, False, "auto"):
-        raise DigitsError(f"reading.refine={value}: expected true, false or auto.")
+
+def with_boxes_refined(records: Sequence[Record], readings: Sequence[Reading]) -> list[Record]:
+    """The records of a split, their boxes refined."""
+    return [refined(record, reading) for record, reading in zip(records, readings, strict=True)]
 
 
 def _closer(left: np.ndarray, right: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,12 @@
 """Readers by fixed rules: one threshold, or a cascade of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from digits.geometry import by_score, overlaps, reading_order, suppress
-from digits.reading.base import Reader
-from digits.types import Reading, as_arrays, check_share, to_reading
+from digits.reading.base import Reader, as_arrays, check_share, to_reading
+from digits.types import Detections, Reading
 
 
 class CascadeReader(Reader):
@@ -41,7 +40,7 @@ class CascadeReader(Reader):
     def description(self) -> str:
         return "cascade of " + " > ".join(f"{t:g}" for t in self.score_thresholds)
 
-    def read(self, detections: dict[str, Any]) -> Reading:
+    def read(self, detections: Detections) -> Reading:
         boxes, scores, labels = as_arrays(detections)
         order = by_score(boxes, scores, labels)
         kept = suppress(order, overlaps(boxes, boxes), self.nms_iou)

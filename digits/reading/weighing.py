@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from digits.errors import DigitsError
 from digits.geometry import reading_order
+from digits.reading.base import ReaderState
 from digits.reading.features import NAMES, Candidates
 from digits.types import number_of
 
@@ -33,25 +33,25 @@ class Decision:
 
 
 class Weights:
-    """What `digits.reading.fit` found, ready to weigh evidence.
+    """The weights of a fitted reader, ready to weigh evidence.
 
     Args:
-        fitted: plain numbers.
+        state: of a calibrated reader.
 
     Raises:
         DigitsError: they belong to other evidence than this version gathers.
     """
 
-    def __init__(self, fitted: dict[str, Any]) -> None:
-        if fitted.get("features") != list(NAMES):
+    def __init__(self, state: ReaderState) -> None:
+        if state.get("features") != list(NAMES):
             raise DigitsError(
-                f"The stored calibration weighs {fitted.get('features')}, expected {list(NAMES)}; "
+                f"The stored calibration weighs {state.get('features')}, expected {list(NAMES)}; "
                 "it is of another version: train again, or say reading=threshold."
             )
-        self.score_scale = float(fitted["score_scale"])
-        self._mean, self._spread = np.array(fitted["mean"]), np.array(fitted["spread"])
-        self._weights, self._bias = np.array(fitted["weights"]).T, np.array(fitted["bias"])
-        self._slope, self._offset = fitted.get("number", (1.0, 0.0))
+        self.score_scale = float(state["score_scale"])
+        self._mean, self._spread = np.array(state["mean"]), np.array(state["spread"])
+        self._weights, self._bias = np.array(state["weights"]).T, np.array(state["bias"])
+        self._slope, self._offset = state.get("number", (1.0, 0.0))
 
     def probabilities(self, evidence: np.ndarray) -> np.ndarray:
         """Probabilities `(K, 3)` of the `OUTCOMES` of boxes with evidence `(K, F)`."""
@@ -111,4 +111,4 @@ def _in_order(photo: Candidates, keep: np.ndarray) -> np.ndarray:
 
 def _log_odds(log_probability: float) -> float:
     log_probability = min(log_probability, -1e-9)
-    return float(log_probability - np.log(-np.expm1(log_probability)))
+    return log_probability - math.log(-math.expm1(log_probability))

@@ -6,11 +6,11 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 from matplotlib import pyplot as plt
 
 from digits.console import console
-from digits.evaluation.plots import draw_readings, reading_item
+from digits.evaluation.plots import Picture, draw_readings
 from digits.training.module import DigitDetector
 from digits.types import target_number
 
@@ -56,10 +56,10 @@ class ReadingPictures(Callback):
 
     def __init__(self, photos: int = 24) -> None:
         self.photos = photos
-        self._items: list[dict[str, Any]] = []
+        self._pictures: list[Picture] = []
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._items = []
+        self._pictures = []
 
     def on_validation_batch_end(
         self,
@@ -71,17 +71,16 @@ class ReadingPictures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert isinstance(pl_module, DigitDetector)
-        if len(self._items) >= self.photos or not trainer.is_global_zero:
+        if len(self._pictures) >= self.photos or not trainer.is_global_zero:
             return
-        for photo, target, found in zip(*batch, outputs["detections"], strict=True):
-            reading = pl_module.reader.read(found)
-            truth = target_number(target)
-            self._items.append(reading_item(photo, found, reading.indices, reading.number, truth))
+        for photo, target, detections in zip(*batch, outputs["detections"], strict=True):
+            reading = pl_module.reader.read(detections)
+            self._pictures.append(Picture.of(photo, detections, reading, target_number(target)))
 
     @rank_zero_only
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and self._items:
-                figure = draw_readings(self._items[: self.photos])
+            if isinstance(logger, TensorBoardLogger) and self._pictures:
+                figure = draw_readings(self._pictures[: self.photos])
                 logger.experiment.add_figure("val/readings", figure, trainer.global_step)
                 plt.close(figure)

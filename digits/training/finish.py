@@ -1,10 +1,9 @@
-"""What surrounds a fit: checks before it, the final scores after it."""
+"""The end of a run: its checkpoints scored on valid, their readers fitted, the files written."""
 
-import os
 import shutil
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import numpy as np
@@ -13,11 +12,23 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from digits import checkpoint
-from digits.console import console, result_table
+from digits.console import console, result_table, with_progress
 from digits.errors import DigitsError
-from digits.inference.detect import choose_device, predict
-from digits.inference.report import Report, with_progress
-from digits.io import write_json
+from digits.inference.detect import detect
+from digits.inference.options import InferenceOptions
+from digits.inference.report import Report
+from digits.inference.source import Item, Readers
+from digits.io import partial_path, write_json
+from digits.types import PhotoDataset
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What a training took: epochs begun, minutes, and parameters of the model."""
+
+    epochs: int
+    minutes: float
+    parameters: int
 
 
 def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
@@ -40,59 +51,58 @@ def fit(
     module: L.LightningModule,
     data: L.LightningDataModule,
     ckpt_path: str | None,
-) -> dict[str, float]:
-    """Train; returns what that took: epochs begun, minutes, and parameters of the model."""
+) -> TrainingCost:
+    """Train; returns what that took."""
     start = time.monotonic()
     trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=True)
-    return {
-        "epochs": trainer.current_epoch,
-        "minutes": (time.monotonic() - start) / 60,
-        "parameters": parameters(module),
-    }
+    return TrainingCost(
+        trainer.current_epoch, (time.monotonic() - start) / 60, count_parameters(module)
+    )
 
 
-def parameters(module: nn.Module) -> int:
+def count_parameters(module: nn.Module) -> int:
     """How many numbers a network holds."""
     return sum(p.numel() for p in module.parameters())
 
 
 def score_checkpoint(
     path: Path,
-    spent: dict[str, float],
-    valid: Any,
+    cost: TrainingCost,
+    valid: PhotoDataset,
     map_backend: str,
-    batch_size: int,
-    num_workers: int | None,
+    inference: InferenceOptions,
 ) -> tuple[dict[str, float], dict[str, Path]]:
     """Fit the reader of a finished checkpoint to valid and score both there, by cross-fitting
     whatever was fitted; store reader and scores in the checkpoint, and the scores beside it.
 
     Args:
         path: of the checkpoint.
-        spent: what the training took, from `fit`; stored with the scores.
+        cost: of the training; stored with the scores.
         valid: the data set.
-        map_backend: of `digits.evaluation.Evaluation`.
-        batch_size: photos at once.
-        num_workers: loading processes.
+        map_backend: of `digits.evaluation.evaluator.Evaluator`.
+        inference: how the detector runs.
 
     Returns:
         The figures by name, and the paths of the outputs by name.
     """
     loaded = checkpoint.load(path)
-    model, device = checkpoint.rebuild(loaded), choose_device()
-    report = Report(checkpoint.rebuild_reader(loaded), valid.labelled, map_backend)
-    found = predict(model, valid, device, batch_size, num_workers)
-    for record, target, photo in with_progress(found, len(valid), "valid"):
-        report.add(record, target, photo)
+    model, reader = checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded)
+    report = Report(Readers(reader, reader, refine=False), valid.labelled, map_backend)
+    start = time.perf_counter()
+    for record, target, photo in with_progress(
+        detect(model, valid, inference), len(valid), "valid"
+    ):
+        report.add(Item(record, record, target, photo), reader.read(record))
+    seconds = time.perf_counter() - start
     report.fit()
-    figures = report.figures()
-    reader, refine = report.reader, figures.get("map_refined", 0) > figures.get("map", 0)
+    figures = report.figures(seconds)
+    reader, refine = report.readers.numbers, report.readers.refine
     console.print(
-        f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as found'}"
+        f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as detected'}"
     )
     folder = path.parent
-    metrics = report.summary(figures) | spent
-    checkpoint.finish(path, metrics, reader.fitted, refine)
+    metrics = report.summary(figures) | asdict(cost)
+    checkpoint.finalize(path, metrics, reader.state, refine)
     if path.stem != "best":
         return figures, {"checkpoint": path}
     write_json(folder / "metrics.json", metrics)
@@ -106,12 +116,18 @@ def score_checkpoint(
     return figures, paths | pictures | {"curves": folder}
 
 
-def finish_run(folder: Path, *scoring: Any) -> dict[str, float] | None:
-    """Score and finish the two checkpoints of a run, and show the table of its best.
+def finish_run(
+    folder: Path,
+    cost: TrainingCost,
+    valid: PhotoDataset,
+    map_backend: str,
+    inference: InferenceOptions,
+) -> dict[str, float] | None:
+    """Score and finalize the two checkpoints of a run, and show the table of its best.
 
     Args:
         folder: of the run.
-        scoring: further arguments of `score_checkpoint`.
+        cost, valid, map_backend, inference: as in `score_checkpoint`.
 
     Returns:
         The figures of best.ckpt; None where a run kept none.
@@ -119,15 +135,14 @@ def finish_run(folder: Path, *scoring: Any) -> dict[str, float] | None:
     best, number = folder / "best.ckpt", folder / "best_number.ckpt"
     if not best.is_file():
         return None
-    figures, paths = score_checkpoint(best, *scoring)
+    figures, paths = score_checkpoint(best, cost, valid, map_backend, inference)
     if number.is_file():
         paths["for numbers"] = number
         if checkpoint.load(number)["global_step"] == checkpoint.load(best)["global_step"]:
-            partial = number.with_name(number.name + ".part")
-            shutil.copyfile(best, partial)
-            os.replace(partial, number)
+            with partial_path(number) as partial:
+                shutil.copyfile(best, partial)
         else:
-            other, _ = score_checkpoint(number, *scoring)
+            other, _ = score_checkpoint(number, cost, valid, map_backend, inference)
             console.print(
                 f"best_number.ckpt, another epoch: mAP {other['map']:.3f}, number accuracy "
                 f"{other['number_accuracy']:.3f}"

@@ -11,10 +11,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from digits.checkpoint import KEY
 from digits.errors import DigitsError
-from digits.evaluation.evaluator import Evaluation
+from digits.evaluation.evaluator import Evaluator
 from digits.reading import Reader
+from digits.types import Detections, Target
 
-Batch = tuple[list[Tensor], list[dict[str, Any]]]
+Batch = tuple[list[Tensor], list[Target]]
 
 
 class DigitDetector(L.LightningModule):
@@ -23,12 +24,13 @@ class DigitDetector(L.LightningModule):
     Args:
         model: takes photos and targets in training, photos in evaluation (`build_detector`).
         optimizer: parameter groups to an optimizer.
-        schedule: `(progress, epoch)` to a factor on the learning rate (`digits.schedules`).
+        schedule: `(progress, epoch)` to a factor on the learning rate
+            (`digits.training.schedules`).
         reader: detections to a number, for the validation metrics. A calibrated reader is not
             fitted yet, so it reads by its threshold: a curve should not move by refitting.
         backbone_lr_factor: factor on the learning rate of the feature extractor; pretrained
             features want less than a new head.
-        map_backend: of `digits.evaluation.Evaluation`.
+        map_backend: of `digits.evaluation.evaluator.Evaluator`.
         description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
     """
 
@@ -49,11 +51,11 @@ class DigitDetector(L.LightningModule):
         self.backbone_lr_factor = backbone_lr_factor
         self.description = description or {}
         self.reader = reader
-        self.evaluation = Evaluation(reader, map_backend)
+        self.evaluator = Evaluator(reader, map_backend)
 
-    def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:
+    def forward(self, photos: list[Tensor]) -> list[Detections]:
         """Photos `(3, H, W)` to detections, in evaluation mode."""
-        detections: list[dict[str, Tensor]] = self.model(photos)
+        detections: list[Detections] = self.model(photos)
         return detections
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -74,15 +76,15 @@ class DigitDetector(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         photos, targets = batch
         detections = self(photos)
-        self.evaluation.update(detections, targets)
+        self.evaluator.update(detections, targets)
         return {"detections": detections}
 
     def on_validation_epoch_start(self) -> None:
-        self.evaluation.reset()
+        self.evaluator.reset()
 
     def on_validation_epoch_end(self) -> None:
-        self.evaluation.gather()
-        scores = self.evaluation.compute()
+        self.evaluator.gather()
+        scores = self.evaluator.compute()
         shown = {"map", "number_accuracy"}
         for name, value in scores.items():
             self.log(f"val/{name}", value, prog_bar=name in shown, rank_zero_only=False)

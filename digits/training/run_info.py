@@ -1,7 +1,6 @@
 """A run directory that describes itself."""
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -10,15 +9,23 @@ from typing import Any
 
 import yaml
 
-from digits.io import atomic_write
+from digits import __version__
+from digits.io import atomic_write, write_json
 
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide about results."""
-    found = {name: importlib.metadata.version(name) for name in ("digits", *_PACKAGES)}
-    return {"python": platform.python_version()} | found
+    known = {"python": platform.python_version(), "digits": __version__}
+    return known | {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # on the path, but not installed by pip
+        return "unknown"
 
 
 def git_commit() -> str:
@@ -38,10 +45,10 @@ def write_run_files(folder: Path, config: dict[str, Any], command: str) -> None:
     """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
     with atomic_write(folder / "config.yaml") as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    write_json(folder / "run.json", facts(command))
+    write_json(folder / "run.json", run_info(command))
 
 
-def facts(command: str) -> dict[str, Any]:
+def run_info(command: str) -> dict[str, Any]:
     """What runs: command, time, commit, versions, machine."""
     return {
         "command": command,
@@ -50,10 +57,3 @@ def facts(command: str) -> dict[str, Any]:
         "versions": versions(),
         "machine": platform.platform(),
     }
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write plain data as JSON, atomically."""
-    with atomic_write(path) as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")

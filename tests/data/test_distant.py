@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,18 @@ def test_a_wrong_share_is_refused(share: tuple[float, float]) -> None:
         Distant(SyntheticDigits(1), share)
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], exit_code: Callable[..., int]
+) -> None:
     write(tmp_path / "near", 40)
-    assert main([str(tmp_path / "near"), str(tmp_path / "far")]) == 0
+    command = (main, str(tmp_path / "near"), str(tmp_path / "far"))
+    assert exit_code(*command) == 0
     near = CocoDigits(tmp_path / "near/valid", tmp_path / "near/valid.json")
     far = CocoDigits(tmp_path / "far/valid", tmp_path / "far/valid.json")
     far.verify()
     assert far.image_ids.tolist() == near.image_ids.tolist()
     assert torch.equal(far[0][0], Distant(near)[0][0])
     assert "split=valid" in capsys.readouterr().out
-    assert main([str(tmp_path / "near"), str(tmp_path / "far")]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert exit_code(*command) == 1
+    error = capsys.readouterr().err
+    assert "exists already" in error and error.count("\n") == 1

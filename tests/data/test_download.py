@@ -237,7 +237,7 @@ def test_server_gone_keeps_the_part(server: Server, path: Path) -> None:
 def test_silent_server_times_out(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digits.download.TIMEOUT_S", (0.2, 0.2))
+    monkeypatch.setattr("digits.data.download.TIMEOUT_S", (0.2, 0.2))
     release = threading.Event()
     monkeypatch.setattr(Handler, "do_GET", lambda self: release.wait(5))
     with pytest.raises(DigitsError, match="the server does not answer"):

@@ -87,7 +87,7 @@ def packed(root: Path, source: Path, split: str = "train") -> Path:
 
 def test_reads_digit_struct(tmp_path: Path) -> None:
     write_digit_struct(tmp_path / "digitStruct.mat", PHOTOS)
-    read = svhn.read_digit_struct(tmp_path / "digitStruct.mat")
+    read = digit_struct.read_digit_struct(tmp_path / "digitStruct.mat")
     assert [name for name, _ in read] == list(PHOTOS)
     for name, boxes in read:
         assert boxes.dtype == np.float64
@@ -270,7 +270,7 @@ def test_corrupt_digit_struct(tmp_path: Path, how: str) -> None:
     write_digit_struct(path, PHOTOS)
     corrupt(path, how)
     with pytest.raises(DigitsError, match="is not a whole digitStruct.mat"):
-        svhn.read_digit_struct(path)
+        digit_struct.read_digit_struct(path)
 
 
 def test_train_and_valid_part_the_same_photos(tmp_path: Path) -> None:

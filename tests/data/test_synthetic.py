@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data import synthetic
-from digits.data.synthetic import SyntheticDigits, layouts, render, scenery, typefaces
+from digits.data.synthetic import (
+    SyntheticDigits,
+    dataset,
+    fit_layouts,
+    layouts,
+    render,
+    scenery,
+    typefaces,
+)
+from digits.data.synthetic.__main__ import main
 from digits.errors import DigitsError
 
 COUNT = 400
@@ -190,7 +199,7 @@ def test_fit(tmp_path: Path) -> None:
     header = "image_id,width,height,digit,x_min,y_min,x_max,y_max\n"
     stacked = "2,50,90,3,20,10,30,30\n2,50,90,4,21,32,31,52\n"
     csv.write_text(header + "1,80,40,7,28,10,37,30\n1,80,40,1,40,14,48,34\n" + stacked)
-    table = layouts.fit(csv, tmp_path, count=10)
+    table = fit_layouts.fit(csv, tmp_path, count=10)
     assert table["digits"].tolist() == [[7, 1, -1, -1]]  # the stacked number is left out
     width, height, tall, x, y, slope, _, gap = table["rows"][0].tolist()
     assert (width, height, tall, x, y) == (80, 40, 20, 76, 44)
@@ -199,9 +208,11 @@ def test_fit(tmp_path: Path) -> None:
     assert ink < 60 and ground > 150 and around > 150
 
 
-def test_command_line_writes_the_courses_layout(tmp_path: Path, capsys) -> None:
+def test_command_line_writes_the_courses_layout(
+    tmp_path: Path, capsys, exit_code: Callable[..., int]
+) -> None:
     out = tmp_path / "new" / "made"
-    assert synthetic.main([str(out), "--count", "12", "--seed", "2"]) == 0
+    assert exit_code(main, str(out), "--count", "12", "--seed", "2") == 0
     assert f"python train.py data=coco data.root={out}" in capsys.readouterr().out
     assert {p.name for p in out.iterdir()} == {"train", "train.json", "valid", "valid.json", "test"}
     assert [p.name for p in out.parent.iterdir()] == ["made"]  # nothing unfinished left behind
@@ -226,20 +237,24 @@ def test_command_line_writes_the_courses_layout(tmp_path: Path, capsys) -> None:
     assert valid != (out / "test" / "1.png").read_bytes()
 
 
-def test_command_line_fills_an_empty_folder(tmp_path: Path) -> None:
-    assert synthetic.main([str(tmp_path), "--count", "1"]) == 0
+def test_command_line_fills_an_empty_folder(tmp_path: Path, exit_code: Callable[..., int]) -> None:
+    assert exit_code(main, str(tmp_path), "--count", "1") == 0
     assert (tmp_path / "valid.json").is_file()
 
 
-def test_command_line_refuses_a_count_of_nothing(tmp_path: Path, capsys) -> None:
-    assert synthetic.main([str(tmp_path / "out"), "--count", "0"]) == 1
+def test_command_line_refuses_a_count_of_nothing(
+    tmp_path: Path, capsys, exit_code: Callable[..., int]
+) -> None:
+    assert exit_code(main, str(tmp_path / "out"), "--count", "0") == 1
     assert "expected count >= 1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_command_line_refuses_a_folder_in_use(tmp_path: Path, capsys) -> None:
+def test_command_line_refuses_a_folder_in_use(
+    tmp_path: Path, capsys, exit_code: Callable[..., int]
+) -> None:
     (tmp_path / "mine.txt").write_text("precious")
-    assert synthetic.main([str(tmp_path), "--count", "3"]) == 1
+    assert exit_code(main, str(tmp_path), "--count", "3") == 1
     error = capsys.readouterr().err
     assert "exists already" in error and error.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
@@ -249,9 +264,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
     def interrupt(rng):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(synthetic, "render", interrupt)
+    monkeypatch.setattr(dataset, "render", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        synthetic.main([str(tmp_path / "out"), "--count", "3"])
+        main([str(tmp_path / "out"), "--count", "3"])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -10,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from digits.data.transforms import Geometric, Photometric, clip_boxes, extend, warp_boxes
+from digits.data.photometric import Photometric
+from digits.data.transforms import Geometric
+from digits.data.warping import clip_boxes, extend, warp_boxes
 
 CONF = Path(__file__).parents[2] / "conf" / "augmentation"
 GROUPS = sorted(path.stem for path in CONF.glob("*.yaml"))
 INK = torch.tensor([250, 20, 20], dtype=torch.uint8)
 
 
+@cache
 def from_yaml(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return instantiate(compose(name))

@@ -1,9 +1,9 @@
-"""What the camera makes of a scene: light, blur, noise, exposure, compression."""
+"""Light and camera: shadows, blur, noise, exposure, compression."""
 
 import cv2
 import numpy as np
 
-from digits.data.synthetic.scenery import grain
+from digits.data.synthetic.walls import grain
 
 
 def light(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -58,22 +58,22 @@ def sensor(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Luminance and colour noise."""
     level = np.float32(rng.exponential(0.005))
     grains = grain(rng, *picture.shape[:2])
-    return picture + level * (grains[..., :3] + grains[..., 3:])
+    return np.asarray(picture + level * (grains[..., :3] + grains[..., 3:]))
 
 
 def expose(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Contrast, white balance, brightness: to uint8 (H, W, 3)."""
+    """Contrast, white balance and brightness; float32 RGB in 0..1 to uint8 (H, W, 3)."""
     mean = float(picture.mean())
     gain = rng.uniform(0.75, 1.15) * 255 * np.exp(rng.normal(0, 0.12)) * rng.normal(1, 0.02, 3)
     # Metered on the whole: bright and dark scenes keep some detail.
     target = 255 * np.clip(mean, 0.1, 0.75) * np.exp(rng.normal(0, 0.1))
     shift = (target - gain * mean).astype(np.float32)
-    picture = picture * gain.astype(np.float32) + shift
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    exposed: np.ndarray = np.clip(picture * gain.astype(np.float32) + shift, 0, 255)
+    return exposed.astype(np.uint8)
 
 
 def compress(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
-    """Most photos went through JPEG."""
+    """JPEG artefacts, on three photos in four."""
     if rng.random() < 0.25:
         return photo
     options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))]

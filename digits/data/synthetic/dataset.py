@@ -1,20 +1,20 @@
-"""Drawn photos as a data set, and written to files."""
+"""Synthetic photos as a data set, and written to files."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from digits.data.loading import Item
 from digits.data.synthetic.layouts import draw_layout
 from digits.data.synthetic.render import render
 from digits.data.writing import write_splits
 from digits.errors import DigitsError
+from digits.types import Target
 
 
-class SyntheticDigits(Dataset):
+class SyntheticDigits(Dataset[Item]):
     """Photos drawn on demand; photo i depends on `(seed, i)` alone, in any process and order.
 
     Args:
@@ -23,6 +23,7 @@ class SyntheticDigits(Dataset):
     """
 
     labelled = True
+    paths: tuple[str, ...] = ()
 
     def __init__(self, count: int, seed: int = 0) -> None:
         if count < 1 or seed < 0:
@@ -33,10 +34,10 @@ class SyntheticDigits(Dataset):
     def __len__(self) -> int:
         return len(self.image_ids)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+    def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, H, W)` RGB, and its target, in reading order."""
         photo, boxes, labels = render(self._rng(index))
-        target = {
+        target: Target = {
             "boxes": torch.from_numpy(boxes),
             "labels": torch.from_numpy(labels),
             "image_id": int(self.image_ids[index]),
@@ -44,11 +45,12 @@ class SyntheticDigits(Dataset):
         return torch.from_numpy(photo).permute(2, 0, 1).contiguous(), target
 
     def size(self, index: int) -> tuple[int, int]:
-        """`(height, width)`, without drawing the photo."""
+        """`(height, width)` in pixels, without drawing the photo."""
         layout = draw_layout(self._rng(index))
         return layout.height, layout.width
 
     def file_name(self, index: int) -> str:
+        """Its image_id as a PNG."""
         return f"{self.image_ids[index]}.png"
 
     def _rng(self, index: int) -> np.random.Generator:

@@ -1,11 +1,13 @@
-"""What stands around a number seen from afar: windows, doors, railings, plants.
+"""Windows, doors, railings and plants around a number that is seen from afar.
 
-Round and barred things are what a detector takes for digits, so photos that show much of a house
-have to show them without a number in them.
+A detector takes round and barred objects for digits, so photos that show much of a house show some.
 """
 
 import cv2
 import numpy as np
+
+Box = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels
+Tone = tuple[float, float, float]  # RGB in 0..1
 
 _KINDS = ("window", "panel", "oval", "fanlight", "plant", "railing")
 _PER_OBJECT = 12.0  # square digit heights of photo per object, on average
@@ -13,9 +15,10 @@ _MOST = 7
 
 
 def furnish(rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, unit: float) -> None:
-    """Draw things of a house on the picture, in place, none of them over the number.
+    """Draw objects of a house on the picture, in place, none of them over the number.
 
     Args:
+        rng: decides.
         picture: float32 (H, W, 3), RGB in 0..1.
         keep: (4,) x1, y1, x2, y2 of the number in pixels, with room for a line's thickness.
         unit: height of its digits in pixels.
@@ -30,10 +33,6 @@ def furnish(rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, uni
             continue
         box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
         _DRAW[str(rng.choice(_KINDS))](rng, picture, box, unit)
-
-
-Box = tuple[int, int, int, int]
-Tone = tuple[float, float, float]
 
 
 def _tone(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> Tone:

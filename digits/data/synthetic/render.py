@@ -1,13 +1,15 @@
-"""One synthetic photo, from wall to file, and its boxes as annotators draw them."""
+"""Draws a synthetic photo, and its boxes as annotators draw them."""
 
 import cv2
 import numpy as np
 
-from digits.data.synthetic import camera, scenery
+from digits.data.synthetic import camera
 from digits.data.synthetic.facade import furnish
 from digits.data.synthetic.layouts import Layout, draw_layout
+from digits.data.synthetic.scenery import clutter
 from digits.data.synthetic.signs import draw_sign, sign_colours
-from digits.data.synthetic.typefaces import Row, typeset
+from digits.data.synthetic.typesetting import Row, typeset
+from digits.data.synthetic.walls import wall
 
 
 def render(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,8 +25,8 @@ def render(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def render_with_ink(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`render`, and where the ink is: float32 (H, W) in 0..1, before any blur."""
-    layout = draw_layout(rng)  # first, since `SyntheticDigits.size` draws nothing else
+    """As `render`, and the digits' ink: float32 (H, W) in 0..1, before any blur."""
+    layout = draw_layout(rng)  # first: `SyntheticDigits.size` repeats this draw alone
     # At about the resolution of SVHN's digits; finer detail would be blurred away.
     tall = float(np.clip(layout.box_height, 16, 32))
     scale = tall / layout.box_height
@@ -39,10 +41,10 @@ def render_with_ink(
     boxes = _boxes(rng, hulls, row.side / scale, share, (layout.width, layout.height))
 
     ink_rgb, ground_rgb, wall_rgb = sign_colours(rng)
-    picture = scenery.wall(rng, height, width, tall, wall_rgb)
+    picture = wall(rng, height, width, tall, wall_rgb)
     keep = np.array([*boxes[:, :2].min(0), *boxes[:, 2:].max(0)]) * scale
     room = tall * np.array([-0.2, -0.1, 0.2, 0.1])
-    picture = scenery.clutter(rng, picture, keep + room, tall)
+    picture = clutter(rng, picture, keep + room, tall)
     furnish(rng, picture, keep + room, tall)
     sign = draw_sign(rng, row, tall, ink_rgb, ground_rgb, wall_rgb)
     ink = _mount(picture, sign, warp)

@@ -1,99 +1,29 @@
-"""What surrounds a synthetic house number: walls, clutter, light, and the camera's faults.
-
-Pictures are float32 (H, W, 3), RGB in 0..1. `unit` is the digits' height in pixels, so that bricks
-and blur keep their size relative to the number.
-"""
-
-from functools import cache
+"""Clutter near a number: door frames, cables, slots, letters."""
 
 import cv2
 import numpy as np
 
 from digits.data.synthetic.typefaces import FACES, glyph
+from digits.data.synthetic.walls import wall
 
 # No letter that a blurred photo turns into a digit: none of A B D G I J L O Q S Z.
 _LETTERS = "CEFHKMNPRTUVWXY"
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cell: float) -> np.ndarray:
-    """Smooth noise of about unit variance, float32 (H, W); `cell`: pixels per bump."""
-    if cell <= 1:
-        return grain(rng, height, width)[..., 0]
-    shape = (int(height / cell) + 3, int(width / cell) + 3)
-    coarse = rng.standard_normal(shape, dtype=np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-@cache
-def _film() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((384, 640, 4), dtype=np.float32)
-
-
-def grain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """White noise, float32 (H, W, 4): a window of one sheet, since drawing it afresh is slow."""
-    film = _film()
-    if height > 320 or width > 560:
-        film = np.tile(film, (height // 320 + 1, width // 560 + 1, 1))
-    y = rng.integers(film.shape[0] - height + 1)
-    x = rng.integers(film.shape[1] - width + 1)
-    return film[y : y + height, x : x + width]
-
-
-def wall(
-    rng: np.random.Generator, height: int, width: int, unit: float, colour: np.ndarray
-) -> np.ndarray:
-    """A wall or door of one material around `colour`."""
-    kind = rng.choice(6, p=(0.46, 0.22, 0.13, 0.07, 0.08, 0.04))
-    rough = noise(rng, height, width, max(1.0, unit * rng.uniform(0.3, 1.5)))
-    shade = rough * rng.uniform(0.005, 0.05)
-    if kind == 0:  # plaster, paint
-        shade += noise(rng, height, width, max(1.5, unit / 12)) * rng.uniform(0, 0.03)
-    elif kind == 1:  # bricks, or blocks
-        picture = _bricks(rng, height, width, unit * rng.uniform(0.35, 1.1), colour)
-        return picture + shade[..., None]
-    elif kind == 2:  # boards, panels
-        along = rng.standard_normal(width if rng.random() < 0.6 else height).astype(np.float32)
-        grain = cv2.GaussianBlur(along[None], (0, 0), max(0.5, unit / 20))[0]
-        pitch, width_px = unit * rng.uniform(0.6, 2.5), max(1.0, unit * rng.uniform(0.03, 0.1))
-        grooves = (np.arange(len(along)) + rng.uniform(0, pitch)) % pitch < width_px
-        line = grain * rng.uniform(0.01, 0.08) - grooves * rng.uniform(0, 0.25)
-        shade += line[None, :] if len(along) == width else line[:, None]
-    elif kind == 3:  # stone
-        veins = np.abs(noise(rng, height, width, max(1.5, unit * rng.uniform(0.15, 0.5))))
-        shade += (veins - 0.7) * rng.uniform(0.02, 0.08)
-    elif kind == 4:  # tiles, window bars
-        pitch = unit * rng.uniform(0.8, 2.5)
-        thick = max(1.0, unit * rng.uniform(0.03, 0.12))
-        x = (np.arange(width) + rng.uniform(0, pitch)) % pitch < thick
-        y = (np.arange(height) + rng.uniform(0, pitch)) % pitch < thick
-        shade += (x[None, :] | y[:, None]) * np.float32(rng.uniform(-0.2, 0.2))
-    else:  # leaves
-        leaf = noise(rng, height, width, max(1.5, unit * rng.uniform(0.1, 0.4)))
-        shade += leaf * rng.uniform(0.05, 0.15)
-    return colour + shade[..., None].astype(np.float32)
-
-
-def _bricks(
-    rng: np.random.Generator, height: int, width: int, brick: float, colour: np.ndarray
-) -> np.ndarray:
-    long = brick * rng.uniform(1.8, 3.5)
-    y = np.arange(height, dtype=np.float32) + np.float32(rng.uniform(0, brick))
-    row = (y / brick).astype(int)
-    x = np.arange(width, dtype=np.float32)[None] + (row[:, None] % 2) * np.float32(long / 2)
-    column = (x / long).astype(int)
-    tones = rng.normal(0, rng.uniform(0.02, 0.08), (row[-1] + 1, column.max() + 1))
-    picture = colour + tones[row[:, None], column][..., None].astype(np.float32)
-    joint = max(1.0, brick * rng.uniform(0.06, 0.16))
-    mortar = (y % brick < joint)[:, None] | (x % long < joint)
-    gray = colour.mean() + rng.normal(0.08, 0.15)
-    picture[mortar] = 0.3 * colour + 0.7 * np.float32(np.clip(gray, 0.05, 0.95))
-    return picture
-
-
 def clutter(
     rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, unit: float
 ) -> np.ndarray:
-    """Door frames, neighbouring walls, slots, bolts and letters outside `keep` (x1, y1, x2, y2)."""
+    """Draw door frames, neighbouring walls, slots, bolts and letters on a picture, in place.
+
+    Args:
+        rng: decides.
+        picture: float32 (H, W, 3), RGB in 0..1.
+        keep: (4,) x1, y1, x2, y2 in pixels, which stays free.
+        unit: height of the number's digits in pixels.
+
+    Returns:
+        `picture`.
+    """
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in keep)
     for _ in range(rng.choice(4, p=(0.35, 0.35, 0.2, 0.1))):  # bands along the photo's sides

@@ -1,4 +1,4 @@
-"""The typefaces of the synthetic house numbers: freely licensed, from PyPI packages."""
+"""Typefaces and their glyphs: freely licensed, from PyPI packages."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from digits.data.synthetic.layouts import Layout
 from digits.errors import DigitsError
 
 GLYPH = 64  # pixels: height of every cached glyph
@@ -44,6 +43,8 @@ FACES: tuple[tuple[str, int, str], ...] = tuple(
 
 @dataclass(frozen=True)
 class Glyph:
+    """A character's ink."""
+
     mask: np.ndarray  # uint8 (GLYPH, W): the ink, cropped tight
     hull: np.ndarray  # float32 (K, 2): x, y of the ink's convex hull, in units of GLYPH
 
@@ -101,56 +102,3 @@ def glyph(face: int, character: str) -> Glyph:
     corners = np.concatenate([points, points + 1]).astype(np.int32)  # pixels have extent
     hull = cv2.convexHull(corners).reshape(-1, 2).astype(np.float32) / GLYPH
     return Glyph(mask, hull)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A number set flat on a sheet, with `PAD` digit heights of room around; all in pixels."""
-
-    masks: list[np.ndarray]  # float32 (h, w) in 0..1, one per digit
-    places: list[tuple[int, int]]  # x, y of the masks' top left corners
-    hulls: list[np.ndarray]  # float32 (K, 2): x, y of the ink's convex hulls
-    size: tuple[int, int]  # height, width of the sheet
-    side: float  # between the ink and its box's left and right edges
-    slope: float  # that the sheet is still to be tilted by, dy / dx
-
-
-PAD = 0.75
-
-
-def typeset(rng: np.random.Generator, layout: Layout, tall: float, share: float) -> Row:
-    """Set the layout's number in a random face, in boxes `tall` pixels high.
-
-    Args:
-        share: of the boxes' height that is ink.
-    """
-    face = int(rng.integers(len(FACES)))
-    size = max(6, round(tall * share))
-    usual = float(np.mean([glyph(face, c).mask.shape[1] for c in "023456789"])) / GLYPH
-    side = tall * rng.uniform(0.01, 0.05)
-    stretch = (0.475 * layout.stretch * tall - 2 * side) / (usual * size)
-    stretch = float(np.clip(stretch, 0.6, 1.5))  # further would not look like a typeface
-    # Digits screwed on one by one climb in steps; those on one plate tilt as a whole.
-    steps = abs(layout.slope) > 0.1 and rng.random() < 0.4
-    masks, hulls, corners = [], [], []
-    x = y = 0.0
-    for digit in layout.digits:
-        shape = glyph(face, str(digit))
-        wide = max(2, round(shape.mask.shape[1] / GLYPH * size * stretch))
-        mask = cv2.resize(shape.mask, (wide, size), interpolation=cv2.INTER_AREA)
-        masks.append(mask.astype(np.float32) / 255)
-        hulls.append(shape.hull * np.array([wide * GLYPH / shape.mask.shape[1], size], np.float32))
-        corners.append((x, y))
-        advance = wide + 2 * side + layout.gap * tall
-        if layout.stacked:
-            y += tall * (1.05 + abs(layout.gap))
-        else:
-            x += max(advance, 0.8 * wide)
-            y += layout.slope * advance if steps else rng.normal(0, 0.01) * tall
-    pad = int(PAD * tall)
-    shift = pad - np.min(corners, axis=0)
-    places = [(round(cx + shift[0]), round(cy + shift[1])) for cx, cy in corners]
-    hulls = [hull + np.array(place, np.float32) for hull, place in zip(hulls, places, strict=True)]
-    right, bottom = np.max([hull.max(0) for hull in hulls], axis=0)
-    sheet = (int(np.ceil(bottom)) + pad, int(np.ceil(right)) + pad)
-    return Row(masks, places, hulls, sheet, side, 0.0 if steps else layout.slope)

@@ -1,0 +1,1 @@
+"""The two commands: the only modules that see the Hydra configuration."""

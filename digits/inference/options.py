@@ -1,0 +1,62 @@
+"""Options that travel together through prediction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from digits.errors import DigitsError
+from digits.evaluation.evaluator import check_backend
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How photos are put through a detector.
+
+    Attributes:
+        device: where it runs.
+        batch_size: photos at once.
+        num_workers: loading processes; `None` takes half the cores, 1 to 8.
+        overrides: arguments of the detector to replace (`digits.models.detector.build_detector`).
+    """
+
+    device: torch.device
+    batch_size: int = 32
+    num_workers: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SubmissionOptions:
+    """What a submission holds, and where it goes.
+
+    Attributes:
+        folder: for the outputs.
+        refine: whether boxes are refined; `auto`: as valid decided.
+        min_confidence: numbers at least this sure are accepted.
+        map_backend: of `digits.evaluation.evaluator.Evaluator`.
+
+    Raises:
+        DigitsError: names the option that is wrong.
+    """
+
+    folder: Path
+    refine: bool | str = "auto"
+    min_confidence: float = 0.0
+    map_backend: str = "faster_coco_eval"
+
+    def __post_init__(self) -> None:
+        if self.refine not in (True, False, "auto"):
+            raise DigitsError(f"submission.refine={self.refine}: expected true, false or auto.")
+        if not 0 <= self.min_confidence <= 1:
+            raise DigitsError(
+                f"submission.min_confidence={self.min_confidence}: expected a share in [0, 1], "
+                "such as 0.98; 0 accepts every number."
+            )
+        check_backend(self.map_backend)
+
+    def refines(self, decided: bool) -> bool:
+        """Whether boxes are refined, given what valid decided."""
+        return decided if self.refine == "auto" else bool(self.refine)

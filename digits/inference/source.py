@@ -1,0 +1,71 @@
+"""What a source of detections gives, and who reads it: one detector and a fusion of many alike."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from digits.reading import Reader
+from digits.reading.refine import refined
+from digits.types import Reading, Record, Target
+
+
+class Item(NamedTuple):
+    """What a source of detections gives of a photo."""
+
+    record: Record
+    """The number is read from it; it goes into detections.json."""
+    boxes: Record
+    """Those of pred.json: the record, or another member's of a fusion."""
+    target: Target | None = None
+    photo: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Readers:
+    """How the photos of a source are read.
+
+    Attributes:
+        numbers: reads the number, from `Item.record`.
+        boxes: reads `Item.boxes`, to tell which of them are refined.
+        refine: whether the boxes of pred.json are refined.
+    """
+
+    numbers: Reader
+    boxes: Reader
+    refine: bool
+
+    def read(self, item: Item) -> tuple[Reading, Record]:
+        """The number of a photo, and the boxes to submit."""
+        reading = self.numbers.read(item.record)
+        if not self.refine:
+            return reading, item.boxes
+        same = item.boxes is item.record
+        return reading, refined(item.boxes, reading if same else self.boxes.read(item.boxes))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Detections of photos, and what is known about them.
+
+    Attributes:
+        items: one per photo; streamed where memory must not grow with them.
+        count: of photos.
+        name: what the photos are called: a split, or a folder.
+        labelled: whether the items hold targets with true digits.
+        header: of detections.json.
+        scored: the items that the figures are of, where those differ from the items submitted: a
+            fusion that was tuned on these photos is scored by settings tuned on others.
+        members: of a fusion, the figures of each.
+        seconds: already spent on detecting these photos.
+    """
+
+    items: Iterable[Item]
+    count: int
+    name: str
+    labelled: bool
+    header: dict[str, Any]
+    scored: Sequence[Item] | None = None
+    members: Sequence[dict[str, Any]] = ()
+    seconds: float = 0.0

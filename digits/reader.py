@@ -1,0 +1,151 @@
+"""Reading numbers from Python: `digits.load()`."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from digits import checkpoint, resources
+from digits.data.photos import LONGEST, load_reduced, reduced
+from digits.errors import DigitsError
+from digits.inference.detect import choose_device, detect_photos, scaled_to
+from digits.reading import Reader
+from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading
+
+Photo = str | Path | Image.Image | np.ndarray | Tensor
+"""A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit of a number.
+
+    Attributes:
+        text: `0` to `9`.
+        score: of the detector, in [0, 1].
+        box: x_min, y_min, x_max, y_max in pixels of the photo.
+    """
+
+    text: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The number of a photo.
+
+    Attributes:
+        number: as text, leading zeros kept; empty where no digit was found.
+        confidence: in [0, 1], the probability that the whole number is right.
+        runner_up: the next most probable number; empty where none is known.
+        digits: of the number, in reading order.
+    """
+
+    number: str
+    confidence: float
+    runner_up: str
+    digits: tuple[Digit, ...]
+
+
+class NumberReader:
+    """Reads numbers in photos.
+
+    Args:
+        model: the detector, in evaluation mode.
+        reader: its detections to a number.
+        device: where the detector runs.
+        batch_size: photos at once, of a list.
+    """
+
+    def __init__(
+        self, model: nn.Module, reader: Reader, device: torch.device, batch_size: int = 32
+    ) -> None:
+        self.model = model.to(device)
+        self.reader = reader
+        self.device = device
+        self.batch_size = batch_size
+
+    @classmethod
+    def load(cls, ckpt: str | Path = "small", device: str = "auto") -> "NumberReader":
+        """From a checkpoint: see `digits.load`."""
+        path = Path(ckpt)
+        if not path.exists():
+            path = resources.shipped(str(ckpt)) or path
+        loaded = checkpoint.load(path)
+        where = choose_device(device)
+        return cls(checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded), where)
+
+    @overload
+    def read(self, photo: Photo) -> Result: ...
+
+    @overload
+    def read(self, photo: Sequence[Photo]) -> list[Result]: ...
+
+    def read(self, photo: Photo | Sequence[Photo]) -> Result | list[Result]:
+        """Read one photo, or several at once.
+
+        Large photos are reduced to 1,000 pixels, as by predict.py; boxes refer to the original.
+
+        Args:
+            photo: a file, a Pillow picture (turned as its camera says), an array uint8 `(H, W, 3)`
+                RGB or `(H, W)` grey, a tensor uint8 `(3, H, W)` RGB; or a sequence of such photos.
+
+        Returns:
+            A result, or a list of them for a sequence.
+
+        Raises:
+            digits.errors.DigitsError: what cannot be read as a photo.
+        """
+        if isinstance(photo, str | Path | Image.Image | np.ndarray | Tensor):
+            return self._read([photo])[0]
+        return self._read(photo)
+
+    def _read(self, photos: Sequence[Photo]) -> list[Result]:
+        prepared = [_prepare(photo) for photo in photos]
+        pixels = [tensor for tensor, _ in prepared]
+        detections = detect_photos(self.model, pixels, self.device, self.batch_size)
+        results = []
+        for found, (tensor, size) in zip(detections, prepared, strict=True):
+            scaled = scaled_to(found, tensor, *size)
+            results.append(_to_result(scaled, self.reader.read(scaled)))
+        return results
+
+
+def _to_result(detections: Detections, reading: Reading) -> Result:
+    chosen = operator.itemgetter(*("labels", "scores", "boxes"))(detections)
+    labels, scores, boxes = (values[reading.indices].tolist() for values in chosen)
+    digits = tuple(
+        Digit(CLASS_NAMES[label - 1], score, tuple(box))
+        for label, score, box in zip(labels, scores, boxes, strict=True)
+    )
+    number = "" if reading.number == NO_NUMBER else reading.number
+    return Result(number, reading.confidence, reading.runner_up, digits)
+
+
+def _prepare(photo: Photo) -> tuple[Tensor, tuple[int, int]]:
+    """The photo, uint8 `(3, h, w)`, reduced, and its own `(height, width)`."""
+    if isinstance(photo, str | Path):
+        return load_reduced(Path(photo), LONGEST)
+    if isinstance(photo, Tensor):
+        if photo.ndim != 3 or len(photo) != 3 or photo.dtype != torch.uint8 or not photo.numel():
+            raise DigitsError(
+                "Expected a tensor uint8 of shape (3, H, W), RGB, got "
+                f"{str(photo.dtype).removeprefix('torch.')} of shape {tuple(photo.shape)}."
+            )
+        photo = photo.permute(1, 2, 0).cpu().numpy()
+    if isinstance(photo, np.ndarray):
+        colour = photo.ndim == 3 and photo.shape[2] == 3
+        if photo.dtype != np.uint8 or not (colour or photo.ndim == 2) or not photo.size:
+            raise DigitsError(
+                "Expected an array uint8 of shape (H, W, 3), RGB, or (H, W), got "
+                f"{photo.dtype} of shape {photo.shape}."
+            )
+        photo = Image.fromarray(photo)
+    return reduced(photo, LONGEST)

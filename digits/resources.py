@@ -1,0 +1,29 @@
+"""Files that travel with the package: the configuration and the models that ship."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+SHIPPED = ("small", "large", "scratch")  # docs/model.md says what each is
+ENSEMBLE = "ensemble"  # all of them, fused as fusion.json says
+
+
+def _folder(name: str) -> Path:
+    """Beside the package in a checkout, in it where it is installed."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+CONF = _folder("conf")
+CHECKPOINTS = _folder("checkpoints")
+
+
+def shipped(name: str) -> Path | None:
+    """The file of a model that ships, the folder of all for `ensemble`; None for other names."""
+    if name in SHIPPED:
+        return CHECKPOINTS / name / "best.ckpt"
+    return CHECKPOINTS if name == ENSEMBLE else None
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file is one of those that ship, into whose folders nothing is written."""
+    return path.resolve().is_relative_to(CHECKPOINTS.resolve())
