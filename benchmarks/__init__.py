@@ -1,1 +1,1 @@
-"""Speed and memory as ratios, measured in one process and in turn; `python -m digits.benchmark`."""
+"""Speed and memory as ratios, measured in one process and in turn; `python -m benchmarks`."""

@@ -1,14 +1,12 @@
 """How fast, against what: ratios measured in one process, in turn.
 
-python -m digits.benchmark [--backbones NAME ...] [--only PART] [--data DIR] [--rounds N]
+python -m benchmarks [--backbones NAME ...] [--only PART] [--data DIR] [--rounds N]
 """
 
 import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-from digits.io import write_json
 
 from benchmarks.detector import detector
 from benchmarks.figures import Figure, origin
@@ -21,6 +19,7 @@ from digits.data.coco import CocoDigits
 from digits.data.synthetic import write
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device
+from digits.io import write_json
 
 PARTS = ("detector", "pipeline", "map", "predict", "memory")
 BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
@@ -30,7 +29,7 @@ BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
 def main(arguments: list[str] | None = None) -> None:
     """Print each figure as it is found, and save them all."""
     parser = argparse.ArgumentParser(
-        prog="python -m digits.benchmark",
+        prog="python -m benchmarks",
         description="Speed and memory as ratios, measured in one process and in turn.",
     )
     add = parser.add_argument

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from digits.training.run_info import facts
+from digits.training.run_info import run_info
 
 
 class Figure(NamedTuple):
@@ -68,7 +68,7 @@ def ratios(slow: list[float], fast: list[float]) -> list[float]:
 
 def origin() -> dict[str, Any]:
     """Where figures come from: command, versions and commit, and the machine."""
-    return facts(shlex.join([Path(sys.executable).name, *sys.argv])) | {
+    return run_info(shlex.join([Path(sys.executable).name, *sys.argv])) | {
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

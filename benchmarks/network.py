@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.figures import seconds
+from digits.types import Target
 
-Photo = tuple[Tensor, dict[str, Any]]
+Photo = tuple[Tensor, Target]
 Work = Callable[[int], float]
 
 
@@ -32,7 +33,7 @@ class TimedNetwork:
     def training(self, batches: Sequence[Sequence[Photo]]) -> Work:
         """A batch's number to the milliseconds per photo of a step on it, AdamW's included."""
 
-        def step(photos: list[Tensor], targets: list[dict[str, Any]]) -> None:
+        def step(photos: list[Tensor], targets: list[Any]) -> None:
             self.optimizer.zero_grad()
             with self._autocast():
                 loss = sum(self.model(photos, targets).values())
@@ -45,7 +46,7 @@ class TimedNetwork:
         """A batch's number to the milliseconds per photo of detection."""
 
         @torch.inference_mode()
-        def detect(photos: list[Tensor], targets: list[dict[str, Any]]) -> None:
+        def detect(photos: list[Tensor], targets: list[Any]) -> None:
             with self._autocast():
                 self.model(photos)
 

@@ -1,6 +1,6 @@
 """What a user would pick instead: the same photos read by Tesseract and by RapidOCR.
 
-python -m digits.benchmark.peers --data DIR [--ckpt PATH] [--only TOOL ...]
+python -m benchmarks.peers --data DIR [--ckpt PATH] [--only TOOL ...]
 It wants `pip install -e '.[peers]'` and, for Tesseract, its English model (Debian: tesseract-ocr).
 """
 
@@ -8,23 +8,22 @@ import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from digits.io import write_json
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+import digits
 from benchmarks.figures import origin
 from benchmarks.tools import TOOLS, Tool, digits_alone
-from digits import checkpoint
 from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
-from digits.evaluation import NumberAccuracy
-from digits.reading.crossfit import bootstrap_interval, cross_fit, saw
-from digits.types import target_number
+from digits.evaluation.numbers import NumberAccuracy
+from digits.io import write_json
+from digits.reading.crossfit import bootstrap_interval, readings_of
+from digits.types import Target, target_number
 
 OURS = "digits"
 
@@ -56,13 +55,13 @@ class Row(NamedTuple):
 def main(arguments: list[str] | None = None) -> None:
     """Read all photos with every tool and setting, then show the best setting of each."""
     parser = argparse.ArgumentParser(
-        prog="python -m digits.benchmark.peers",
+        prog="python -m benchmarks.peers",
         description="Numbers read by us and by others: accuracy and time on the same photos.",
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="DIR", help="data set in the course's layout")
     add("--split", default="valid", help="a labelled one")
-    add("--ckpt", type=Path, default=checkpoint.SHIPPED, help="ours; else the model that ships")
+    add("--ckpt", default="small", help="ours: a name of what ships, or a path")
     add("--only", nargs="+", choices=[OURS, *TOOLS], default=[OURS, *TOOLS], help="some tools")
     add("--out", type=Path, default=Path("outputs/peers.json"), help="where figures are saved")
     chosen = parser.parse_args(arguments)
@@ -114,28 +113,23 @@ def read_by(tool: Tool, data: CocoDigits) -> Row:
     return _row(tool.name, tool.setting, preds, targets, seconds)
 
 
-@torch.inference_mode()
-def read_by_us(path: Path, data: CocoDigits) -> Row:
+def read_by_us(ckpt: str, data: CocoDigits) -> Row:
     """A checkpoint, photo by photo; cross-fitted where these photos calibrated its reading."""
-    loaded = checkpoint.load(path)
-    model, reader = checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded)
-    records, readings, targets, seconds = [], [], [], 0.0
-    model([data[0][0]])
+    ours = digits.load(ckpt, device="cpu")
+    detections, targets, seconds = [], [], 0.0
+    ours.read(data[0][0])
     for index in track(range(len(data)), description=OURS, console=console, transient=True):
         photo, target = data[index]
         begin = time.perf_counter()
-        records.append(model([photo])[0])
-        readings.append(reader.read(records[-1]))
+        detections += ours.detect([photo])
+        ours.reader.read(detections[-1])
         seconds += time.perf_counter() - begin
         targets.append(target)
-    if saw(reader, targets):
-        readings = cross_fit(reader, records, targets)
-    return _row(OURS, path.name, [r.number for r in readings], targets, seconds)
+    readings = readings_of(ours.reader, detections, targets)
+    return _row(OURS, ckpt, [r.number for r in readings], targets, seconds)
 
 
-def _row(
-    tool: str, setting: str, preds: list[str], targets: list[dict[str, Any]], seconds: float
-) -> Row:
+def _row(tool: str, setting: str, preds: list[str], targets: list[Target], seconds: float) -> Row:
     truths = [target_number(target) for target in targets]
     metric = NumberAccuracy(sync_on_compute=False)
     metric.update(preds, truths)

@@ -14,6 +14,7 @@ from benchmarks.network import TimedNetwork
 from benchmarks.settings import build, train_config
 from digits.data.coco import CocoDigits
 from digits.data.datamodule import DigitsDataModule
+from digits.data.loading import Item
 
 _STEPS = 8  # training steps per round
 
@@ -34,7 +35,7 @@ def pipeline(
     data = CocoDigits(folder, annotations)
     data = CocoDigits(folder, annotations, data.image_ids[:count])
 
-    def loader(processes: int | None) -> DataLoader:
+    def loader(processes: int | None) -> DataLoader[Item]:
         augmentation = build(train_config()["augmentation"])
         module = DigitsDataModule(lambda _: data, augmentation, num_workers=processes)
         module.setup("fit")
@@ -63,7 +64,7 @@ def pipeline(
     yield Figure.of("pipeline", "loading in processes / training: ratio", faster, "times")
 
 
-def _rate(loader: DataLoader) -> float:
+def _rate(loader: DataLoader[Item]) -> float:
     """Photos per second, once the loading processes have started and filled their queues."""
     batches = iter(loader)
     filled = min(2 * loader.num_workers + 1, len(loader) - 1)

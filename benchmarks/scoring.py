@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,8 @@ import torch
 from benchmarks.figures import Figure, in_turn, ratios, seconds
 from digits.data.synthetic.layouts import draw_layout
 from digits.errors import DigitsError
-from digits.evaluation.evaluator import BACKENDS, Evaluation
+from digits.evaluation.evaluator import BACKENDS, Evaluator
+from digits.types import Detections, Target
 
 _BOXES = 30  # detections per photo, as many as model=digits keeps
 
@@ -28,7 +28,7 @@ def scoring(rounds: int, count: int = 13_068) -> Iterator[Figure]:
 
     def score(backend: str, number: int) -> float:
         some = slice(None if number else 100)  # a minute is too much to warm up
-        evaluation = Evaluation(None, backend)
+        evaluation = Evaluator(None, backend)
         evaluation.update(detections[some], targets[some])
         return seconds(lambda: values.update({backend: evaluation.compute()["map"]}))
 
@@ -42,7 +42,7 @@ def scoring(rounds: int, count: int = 13_068) -> Iterator[Figure]:
     yield Figure.of("map", f"{slow} / {fast}: ratio", ratios(found[slow], found[fast]), "times")
 
 
-def _photo(image_id: int, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+def _photo(image_id: int, rng: np.random.Generator) -> tuple[Detections, Target]:
     """Digits as SVHN places them, and what a fair detector might find."""
     layout = draw_layout(rng)
     count, height = len(layout.digits), layout.box_height

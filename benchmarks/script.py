@@ -12,12 +12,13 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.figures import Figure
-from benchmarks.settings import ROOT, build, train_config
+from benchmarks.settings import build, train_config
 from digits import checkpoint
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.training.run_info import versions
 
+ROOT = Path(__file__).resolve().parents[1]
 # A small program in between, since a process starts with its parent's peak as its own.
 _MEASURED = """
 import resource, subprocess, sys

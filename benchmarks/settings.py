@@ -1,17 +1,15 @@
-"""What train.py would build, said by train.py itself."""
+"""What train.py would build."""
 
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from digits.errors import DigitsError
-
-ROOT = Path(__file__).resolve().parents[2]
+from digits.resources import CONF
 
 
 @cache
@@ -19,24 +17,16 @@ def train_config(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of `python train.py OVERRIDES`, without pretrained weights.
 
     Raises:
-        DigitsError: no train.py beside the package, or what it says of the overrides.
+        DigitsError: what Hydra says of the overrides.
     """
-    script = ROOT / "train.py"
-    if not script.is_file():
-        raise DigitsError(
-            f"{script}: not there; the benchmark times the settings of a checkout, so run it in "
-            "one (pip install -e .)."
-        )
-    own = ("--cfg", "job", "--resolve", "run_dir=.", "backbone.weights=none")
-    done = subprocess.run(
-        [sys.executable, str(script), *own, *overrides],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise DigitsError(f"train.py {' '.join(overrides)}: {done.stderr.strip()}")
-    config = yaml.safe_load(done.stdout)
-    assert isinstance(config, dict)
-    return config
+    own = ("run_dir=.", "backbone.weights=none")
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", [*own, *overrides])
+    except HydraException as error:
+        reason = " ".join(str(error).split())
+        raise DigitsError(f"train.py {' '.join(overrides)}: {reason}") from error
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
 
 
 def build(config: dict[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """Reading numbers from Python: `digits.load()`."""
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +74,12 @@ class NumberReader:
     @classmethod
     def load(cls, ckpt: str | Path = "small", device: str = "auto") -> "NumberReader":
         """From a checkpoint: see `digits.load`."""
-        path = Path(ckpt)
-        if not path.exists():
-            path = resources.shipped(str(ckpt)) or path
-        loaded = checkpoint.load(path)
+        loaded = checkpoint.load(resources.located(ckpt))
         where = choose_device(device)
         return cls(checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded), where)
 
-    @overload
-    def read(self, photo: Photo) -> Result: ...
+    @overload  # text is a sequence of texts, but a photo's path
+    def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
 
     @overload
     def read(self, photo: Sequence[Photo]) -> list[Result]: ...
@@ -107,20 +103,24 @@ class NumberReader:
             return self._read([photo])[0]
         return self._read(photo)
 
-    def _read(self, photos: Sequence[Photo]) -> list[Result]:
+    def detect(self, photos: Sequence[Photo]) -> list[Detections]:
+        """All boxes found in some photos, in their pixels, before any is read."""
         prepared = [_prepare(photo) for photo in photos]
         pixels = [tensor for tensor, _ in prepared]
         detections = detect_photos(self.model, pixels, self.device, self.batch_size)
-        results = []
-        for found, (tensor, size) in zip(detections, prepared, strict=True):
-            scaled = scaled_to(found, tensor, *size)
-            results.append(_to_result(scaled, self.reader.read(scaled)))
-        return results
+        return [
+            scaled_to(found, tensor, *size)
+            for found, (tensor, size) in zip(detections, prepared, strict=True)
+        ]
+
+    def _read(self, photos: Sequence[Photo]) -> list[Result]:
+        return [_to_result(found, self.reader.read(found)) for found in self.detect(photos)]
 
 
 def _to_result(detections: Detections, reading: Reading) -> Result:
-    chosen = operator.itemgetter(*("labels", "scores", "boxes"))(detections)
-    labels, scores, boxes = (values[reading.indices].tolist() for values in chosen)
+    labels = detections["labels"][reading.indices].tolist()
+    scores = detections["scores"][reading.indices].tolist()
+    boxes = detections["boxes"][reading.indices].tolist()
     digits = tuple(
         Digit(CLASS_NAMES[label - 1], score, tuple(box))
         for label, score, box in zip(labels, scores, boxes, strict=True)

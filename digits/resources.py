@@ -17,11 +17,17 @@ CONF = _folder("conf")
 CHECKPOINTS = _folder("checkpoints")
 
 
-def shipped(name: str) -> Path | None:
-    """The file of a model that ships, the folder of all for `ensemble`; None for other names."""
-    if name in SHIPPED:
+def located(ckpt: str | Path) -> Path:
+    """The path that a user's `ckpt` means: one that exists, or the name of what ships.
+
+    Returns:
+        The file of `small`, `large` or `scratch`, the folder of all for `ensemble`; else the path
+        as given.
+    """
+    path, name = Path(ckpt), str(ckpt)
+    if not path.exists() and name in SHIPPED:
         return CHECKPOINTS / name / "best.ckpt"
-    return CHECKPOINTS if name == ENSEMBLE else None
+    return CHECKPOINTS if not path.exists() and name == ENSEMBLE else path
 
 
 def is_shipped(path: Path) -> bool:

@@ -12,6 +12,8 @@ from torch import nn
 
 from digits import checkpoint
 from digits.errors import DigitsError
+from digits.inference.options import SubmissionOptions
+from digits.reading import ThresholdReader
 from digits.types import CLASS_NAMES
 
 Script = Callable[..., Any]
@@ -38,7 +40,7 @@ def detect(model: nn.Module) -> list[dict[str, torch.Tensor]]:
 def test_a_rebuilt_detector_detects_as_the_trained_one(
     train: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = importlib.import_module("train")
+    script = importlib.import_module("digits.cli.train")
     modules = []
 
     class Recording(script.DigitDetector):  # type: ignore[name-defined, misc]
@@ -100,7 +102,7 @@ def test_settings_of_inference_can_be_replaced(loaded: dict[str, Any]) -> None:
 
 def test_another_reader_can_be_asked_for(loaded: dict[str, Any]) -> None:
     assert "threshold 0.5 (not calibrated" in checkpoint.rebuild_reader(loaded).description
-    other = {"_target_": "digits.reading.rules.ThresholdReader", "score_threshold": 0.7}
+    other = ThresholdReader(score_threshold=0.7)
     assert checkpoint.rebuild_reader(loaded, other).description == "threshold 0.7"
 
 
@@ -111,12 +113,14 @@ def test_another_reader_can_be_asked_for(loaded: dict[str, Any]) -> None:
 def test_boxes_are_refined_as_valid_decided_or_as_asked(
     stored: bool, asked: bool | str, refined: bool
 ) -> None:
-    assert checkpoint.refines({"digits": {"refine": stored}}, asked) is refined
+    decided = checkpoint.refines({"digits": {"refine": stored}})
+    assert SubmissionOptions(Path("out"), refine=asked).refines(decided) is refined
 
 
 def test_an_unknown_refinement_is_refused() -> None:
-    with pytest.raises(DigitsError, match=r"reading.refine=maybe: expected true, false or auto"):
-        checkpoint.refines({"digits": {}}, "maybe")
+    says = "submission.refine=maybe: expected true, false or auto"
+    with pytest.raises(DigitsError, match=says):
+        SubmissionOptions(Path("out"), refine="maybe")
 
 
 def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
@@ -139,7 +143,7 @@ def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: 
 def test_finish_drops_what_only_training_needs(trained: Any, tmp_path: Path) -> None:
     path = Path(shutil.copy(trained.folder / "last.ckpt", tmp_path / "a.ckpt"))
     before, size = checkpoint.load(path), path.stat().st_size
-    checkpoint.finish(path, {"map": 0.25}, {"photos": 60}, refine=True)
+    checkpoint.finalize(path, {"map": 0.25}, {"photos": 60}, refine=True)
     after = checkpoint.load(path)
     assert path.stat().st_size < 0.5 * size
     final = {"metrics": {"map": 0.25}, "reader": {"photos": 60}, "refine": True}
@@ -170,7 +174,7 @@ def test_best_is_refused_for_resuming(trained: Any, train: Script) -> None:
 
 DESCRIPTION = {
     "class_names": list(CLASS_NAMES),
-    "config": {"model": {}, "reading": {}},
+    "config": {"model": {"backbone": {}}, "reading": {}},
     "versions": {},
 }
 

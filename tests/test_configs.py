@@ -16,8 +16,8 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from digits.data.synthetic import SyntheticDigits
-from digits.ensemble.detect import scaled
-from digits.ensemble.fit import starting
+from digits.ensemble.detect import scaled_size
+from digits.ensemble.options import FusionOptions
 from digits.errors import DigitsError
 from digits.types import check_detections
 
@@ -136,14 +136,17 @@ def test_readers(config: Any, option: str) -> None:
 @pytest.mark.parametrize("option", options("fusion"))
 def test_fusions(config: Any, option: str) -> None:
     settings = OmegaConf.to_container(config(f"fusion={option}", name="predict").fusion)
-    assert isinstance(settings, dict) and settings.pop("fit") == "auto"
-    fusion, auto = starting(3, **settings)
-    assert (fusion is None) == (option == "none") and auto == (option != "none")
-    assert fusion is None or fusion.method == option
+    assert isinstance(settings, dict)
+    assert settings.pop("fit") == (None if option == "none" else "auto")
+    options = FusionOptions(**settings)
+    fusion = options.fusion(3)
+    assert (fusion is None) == (option == "none") and not options.tunes
+    assert options.method == option
     given = config(
         f"fusion={option}", "++fusion.weights=[1.5,1.5,1]", name="predict"
     ).fusion.weights
-    assert option == "none" or starting(3, option, list(given))[0].weights == (1.5, 1.5, 1)
+    weighed = FusionOptions(option, list(given)).fusion(3)
+    assert option == "none" or (weighed and weighed.weights == (1.5, 1.5, 1))
 
 
 @pytest.mark.parametrize("option", options("tta"))
@@ -151,7 +154,7 @@ def test_scales(config: Any, option: str) -> None:
     cfg = config(f"tta={option}", name="predict")
     assert (list(cfg.tta.scales) == [1.0]) == (option == "none") and 1.0 in cfg.tta.scales
     model = {"min_size": 64, "max_size": 176}
-    sizes = [scaled(model, scale).get("min_size", 64) for scale in cfg.tta.scales]
+    sizes = [scaled_size(model, scale).get("min_size", 64) for scale in cfg.tta.scales]
     assert sizes == [round(64 * scale) for scale in cfg.tta.scales]
 
 
@@ -206,7 +209,7 @@ def test_the_reports_recipe_to_the_letter(config: Any) -> None:
     assert cfg["optimizer"]["_target_"] == "torch.optim.AdamW"
     assert (cfg["optimizer"]["lr"], cfg["optimizer"]["weight_decay"]) == (1e-4, 1e-3)
     assert cfg["backbone_lr_factor"] == 1
-    assert cfg["scheduler"]["_target_"] == "digits.schedules.step"
+    assert cfg["scheduler"]["_target_"] == "digits.training.schedules.step"
     assert (cfg["scheduler"]["every"], cfg["scheduler"]["gamma"]) == (2, 0.5)
     assert (cfg["trainer"]["max_epochs"], cfg["trainer"]["max_time"]) == (8, None)
     assert cfg["trainer"]["accumulate_grad_batches"] == 1

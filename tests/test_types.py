@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digits.errors import DigitsError
 from digits.io import (
     atomic_write,
     detections_from_json,
@@ -11,10 +15,6 @@ from digits.io import (
     read_detections,
     to_coco_boxes,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from digits.errors import DigitsError
 from digits.types import check_detections, number_of, target_number
 
 quick = settings(max_examples=40, deadline=None)

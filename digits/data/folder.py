@@ -11,13 +11,10 @@ from torch.utils.data import Dataset
 from digits.console import console
 from digits.data.loading import Item
 from digits.data.paths import path_text
-from digits.data.photos import SUFFIXES, load_reduced, photo_size
+from digits.data.photos import LONGEST, SUFFIXES, load_reduced, photo_size
 from digits.errors import DigitsError
 from digits.types import Target
 
-# Longest side in pixels. Digits that the detector's first pass can find (`digits.models.zoom`
-# crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
-LONGEST = 1000
 _FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
 

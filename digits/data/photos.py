@@ -11,6 +11,9 @@ from torch import Tensor
 
 from digits.errors import DigitsError
 
+# Longest side in pixels. Digits that the detector's first pass can find (`digits.models.zoom`
+# crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
+LONGEST = 1000
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 _EXIF_ORIENTATION = 0x0112
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -56,9 +59,15 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         share = longest / max(size)
         if share < 1:  # a JPEG's blocks can be decoded at a half, a quarter or an eighth
             image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
-        photo = _to_rgb(_turned(image))
-        photo.thumbnail((longest, longest))
-        return _to_tensor(photo), size
+        return reduced(image, longest)[0], size
+
+
+def reduced(image: Image.Image, longest: int) -> tuple[Tensor, tuple[int, int]]:
+    """`load_reduced` of a Pillow picture, which is left as it is."""
+    size = _upright_size(image)
+    photo = _to_rgb(_turned(image))
+    photo.thumbnail((longest, longest))
+    return _to_tensor(photo), size
 
 
 def photo_size(path: Path) -> tuple[int, int]:

@@ -55,9 +55,7 @@ def find_files(value: object, name: str, key: str) -> list[Path]:
     items = value if isinstance(value, list) else [] if value is None else [value]
     for item in items:
         text = path_text(key, item)
-        path = Path(text)
-        if not path.exists() and key == "ckpt":
-            path = resources.shipped(text) or path
+        path = resources.located(text) if key == "ckpt" else Path(text)
         if path.is_dir():
             matches = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))
         elif glob.has_magic(text) and not path.exists():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from digits import resources
 from digits.ensemble.fusion import Fusion
 from digits.errors import DigitsError
 
@@ -67,9 +68,14 @@ class FusionOptions:
         return Fusion(tuple(self.weights), self.iou, self.score_floor)
 
 
-def stored_fit(ckpt: Path | None, fit: str | None) -> str | None:
-    """The fusion.json to use: as said, or by `auto` the one in the folder of checkpoints."""
+def stored_fit(ckpt: object, fit: str | None) -> str | None:
+    """The fusion.json to use: as said, or by `auto` the one in the folder of checkpoints.
+
+    Args:
+        ckpt: as the configuration has it (`digits.resources.located`).
+        fit: a path, `None` for none, or `auto`.
+    """
     if fit != "auto":
         return fit
-    path = ckpt / "fusion.json" if ckpt else None
+    path = resources.located(ckpt) / "fusion.json" if isinstance(ckpt, str) else None
     return str(path) if path and path.is_file() else None

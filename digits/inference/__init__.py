@@ -1,0 +1,1 @@
+"""Photos to detections, detections to a submission and its figures."""

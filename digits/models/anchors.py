@@ -1,5 +1,7 @@
 """Anchors of digit heights on the pyramid maps that suit them; torch only."""
 
+# mypy: allow-subclassing-any
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +12,9 @@ from torchvision.models.detection.rpn import RPNHead
 
 from digits.errors import DigitsError
 
-# Smallest and largest digits of SVHN, zoomed out by augmentation, in heights of their photo.
+# Smallest and largest digit of SVHN, shrunk by augmentation, as a share of the photo's height.
 _SHARES = (0.19, 1.03)
+_ALL_MAPS = slice(None)
 
 
 def short_side(min_size: int | Sequence[int]) -> int:
@@ -20,15 +23,31 @@ def short_side(min_size: int | Sequence[int]) -> int:
 
 
 def auto_heights(min_size: int | Sequence[int]) -> tuple[float, float]:
-    """The anchor heights that `auto` means, in pixels of the resized photo."""
+    """The anchor heights that `auto` stands for, in pixels of the resized photo."""
     short = short_side(min_size)
     return _SHARES[0] * short, _SHARES[1] * short
 
 
 class LevelAnchors(AnchorGenerator):
-    """Anchors on some of the maps."""
+    """torchvision's anchor generator, on some of the feature maps.
 
-    levels = slice(None)
+    Args:
+        sizes: per map used, the square roots of the anchors' areas, pixels.
+        aspect_ratios: height / width, the same on each map.
+        levels: the maps used, of all that the backbone gives.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[Sequence[float]],
+        aspect_ratios: Sequence[float],
+        levels: slice = _ALL_MAPS,
+    ) -> None:
+        super().__init__(
+            tuple(tuple(map(float, level)) for level in sizes),
+            (tuple(aspect_ratios),) * len(sizes),
+        )
+        self.levels = levels
 
     def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
         anchors: list[Tensor] = super().forward(image_list, feature_maps[self.levels])
@@ -36,26 +55,24 @@ class LevelAnchors(AnchorGenerator):
 
 
 class LevelRPNHead(RPNHead):
-    """Proposals from some of the maps.
+    """torchvision's proposal head for the maps of `anchors`, with float32 outputs.
 
-    The outputs are float32 under autocast: bfloat16 holds a coordinate to 8 bits, so a box at
-    x = 300 would move by a pixel or two.
+    Under autocast bfloat16 would hold a coordinate to 8 bits, so that a box at x = 300 would move
+    by a pixel or two.
+
+    Args:
+        in_channels: of the feature maps.
+        anchors: the generator that it predicts for.
+        conv_depth: 3 x 3 convolutions before the predictions.
     """
 
-    levels = slice(None)
+    def __init__(self, in_channels: int, anchors: LevelAnchors, conv_depth: int = 1) -> None:
+        super().__init__(in_channels, anchors.num_anchors_per_location()[0], conv_depth=conv_depth)
+        self.levels = anchors.levels
 
     def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         logits, deltas = super().forward(x[self.levels])
         return [v.float() for v in logits], [v.float() for v in deltas]
-
-
-def torchvision_anchors(
-    sides: Sequence[Sequence[float]], aspect_ratios: Sequence[float]
-) -> LevelAnchors:
-    """Anchors on all maps, of the sides given per map."""
-    return LevelAnchors(
-        tuple(tuple(map(float, level)) for level in sides), (tuple(aspect_ratios),) * len(sides)
-    )
 
 
 def digit_anchors(
@@ -65,21 +82,22 @@ def digit_anchors(
     strides: Sequence[int],
     min_size: int,
 ) -> LevelAnchors:
-    """Anchors of digit heights, put on the maps whose cells suit them.
+    """Anchors of digit heights, on the maps whose strides suit them.
 
-    The heights are spread geometrically. An anchor wants a cell no larger than two thirds of its
-    height at the small end and an eighth at the large one, or too few lie close to a digit; finer
-    maps than that are left to RoI pooling, since most of the anchors would lie there.
+    The heights are spaced geometrically. The finest map used has a stride of at most two thirds of
+    the smallest height, the coarsest one of at most an eighth of the largest, so that enough
+    anchors overlap a digit. Finer maps than that are left to RoI pooling, since most of the anchors
+    would lie there.
 
     Args:
         heights: smallest and largest, pixels of the resized photo.
-        count: heights in all, at least; each map used gets as many as the others.
+        count: least number of heights; each map used gets equally many.
         aspect_ratios: height / width.
         strides: of the maps, finest first, pixels.
-        min_size: short side of the resized photo, for the message.
+        min_size: short side of the resized photo in pixels, for the error message.
 
     Raises:
-        DigitsError: heights that are none, or digits that would fall between the cells.
+        DigitsError: impossible heights, or digits smaller than half a stride of the finest map.
     """
     smallest, largest = heights
     if not 0 < smallest < largest or count < 1:
@@ -102,9 +120,7 @@ def digit_anchors(
     last = max(first, last)
     levels = last - first + 1
     per_level = -(-count // levels)
-    spread = np.geomspace(smallest, largest, levels * per_level)
-    # torchvision's size is the root of the area; a digit is about twice as high as wide.
-    sides = (spread / np.sqrt(2)).reshape(levels, per_level).tolist()
-    anchors = torchvision_anchors(sides, aspect_ratios)
-    anchors.levels = slice(first, last + 1)
-    return anchors
+    spaced = np.geomspace(smallest, largest, levels * per_level)
+    # torchvision's size is the square root of the area; a digit is about twice as high as wide.
+    sizes = (spaced / np.sqrt(2)).reshape(levels, per_level).tolist()
+    return LevelAnchors(sizes, aspect_ratios, slice(first, last + 1))

@@ -1,195 +1,161 @@
-"""Faster R-CNN for eleven classes: a backbone's parts, anchors, RoI pooling, input transform."""
+"""Assembles Faster R-CNN for digits: backbone, anchors, proposals, box heads, transform."""
 
-import inspect
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
-from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
-from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torch import nn
+from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import MultiScaleRoIAlign
 
 from digits.errors import DigitsError
-from digits.models.anchors import LevelRPNHead, auto_heights, digit_anchors, torchvision_anchors
-from digits.models.parts import Parts
+from digits.models.anchors import LevelAnchors, LevelRPNHead, auto_heights, digit_anchors
+from digits.models.backbone_spec import BackboneSpec
+from digits.models.rcnn import DigitPredictor, DigitRCNN
+from digits.models.transform import PhotoTransform
 from digits.models.voting import VotingRoIHeads
 from digits.models.weights import load_detector_state
-from digits.models.zoom import Zoom, ZoomingRCNN
-from digits.types import NUM_CLASSES
+from digits.models.zoom import Zoom, ZoomOptions
 
 _logger = logging.getLogger(__name__)
 
 
-class PhotoTransform(GeneralizedRCNNTransform):
-    """torchvision's transform, for uint8 photos as well, and with antialiasing.
-
-    torchvision shrinks without a filter, which breaks thin strokes of digits in large photos.
-    """
-
-    def normalize(self, image: Tensor) -> Tensor:
-        """Nothing yet: `resize` normalises, once a large photo is small."""
-        return image
-
-    def resize(
-        self, image: Tensor, target: dict[str, Tensor] | None = None
-    ) -> tuple[Tensor, dict[str, Tensor] | None]:
-        """uint8 in 0..255 or float in 0..1, `(3, H, W)`, to normalised floats whose short side is
-        `min_size` pixels, their long one `max_size` at most."""
-        height, width = image.shape[-2:]
-        short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
-        scale = min(short / min(height, width), self.max_size / max(height, width))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        white = 255 if image.dtype == torch.uint8 else 1
-        image = interpolate(image[None].float(), size, mode="bilinear", antialias=scale < 1)[0]
-        image = super().normalize(image / white)
-        if target is not None:
-            target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
-        return image, target
-
-    def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
-        """Pad to one size; channels last in memory."""
-        batch: Tensor = super().batch_images(images, size_divisible)
-        return batch.contiguous(memory_format=torch.channels_last)
-
-
-class FloatPredictor(FastRCNNPredictor):
-    """Class and box predictor with float32 outputs, for the same reason.
-
-    Args:
-        in_channels: units of the box head.
-        shared_box: one box for all classes rather than one per class; a digit's box does not
-            depend on which digit it is, so all of them teach it.
-    """
-
-    def __init__(self, in_channels: int, shared_box: bool) -> None:
-        super().__init__(in_channels, NUM_CLASSES)
-        self.shared_box = shared_box
-        if shared_box:
-            self.bbox_pred = nn.Linear(in_channels, 4)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        scores, deltas = super().forward(x)
-        if self.shared_box:
-            deltas = deltas.repeat(1, NUM_CLASSES)
-        return scores.float(), deltas.float()
-
-
-def _float_features(module: nn.Module, args: Any, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Hook: float32 feature maps, since anchors take their type."""
-    return OrderedDict((name, value.float()) for name, value in features.items())
-
-
 def build_detector(
-    backbone: Parts,
+    backbone: BackboneSpec,
     *,
     min_size: int | Sequence[int] = 800,
     max_size: int | None = 1333,
+    image_mean: Sequence[float] = (0.485, 0.456, 0.406),
+    image_std: Sequence[float] = (0.229, 0.224, 0.225),
     anchor_heights: tuple[float, float] | str | None = None,
     anchors: int = 6,
     aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    rpn_pre_nms_top_n_train: int = 2000,
+    rpn_pre_nms_top_n_test: int = 1000,
+    rpn_post_nms_top_n_train: int = 2000,
+    rpn_post_nms_top_n_test: int = 1000,
+    rpn_nms_thresh: float = 0.7,
+    rpn_fg_iou_thresh: float = 0.7,
+    rpn_bg_iou_thresh: float = 0.3,
+    rpn_batch_size_per_image: int = 256,
+    rpn_positive_fraction: float = 0.5,
+    rpn_score_thresh: float = 0.0,
     roi_side: int = 7,
     roi_sampling: int = 2,
     shared_box: bool = False,
+    box_score_thresh: float = 0.05,
+    box_nms_thresh: float = 0.5,
+    box_detections_per_img: int = 100,
+    box_fg_iou_thresh: float = 0.5,
+    box_bg_iou_thresh: float = 0.5,
+    box_batch_size_per_image: int = 512,
+    box_positive_fraction: float = 0.25,
+    bbox_reg_weights: tuple[float, float, float, float] | None = None,
     box_voting: float | None = None,
-    zoom: Mapping[str, Any] | None = None,
-    **rcnn: Any,
-) -> FasterRCNN:
-    """Assemble the detector.
+    zoom: Zoom | ZoomOptions | None = None,
+    **unknown: object,
+) -> DigitRCNN:
+    """Assemble the detector; arguments not listed here are those of torchvision's FasterRCNN.
 
     In training it takes photos and targets and returns losses; in evaluation it takes photos and
-    returns detections (`digits.structures`), in pixels of the original photos.
+    returns detections (`digits.types`), in pixels of the original photos.
 
     Args:
-        backbone: from one of `digits.models`.
+        backbone: from one of the builders in `digits.models`.
         min_size: short side of the resized photo, pixels; of several, training draws one and
             evaluation takes the last.
         max_size: bound on the long side, pixels; `None` is 2.75 times the short side.
         anchor_heights: smallest and largest anchor height in pixels of the *resized* photo, put
-            on the maps that suit them (`digit_anchors`); `auto` is what SVHN's digits are,
-            0.19 to 1.03 of `min_size`; `None` gives torchvision's anchors.
-        anchors: heights in all, at least, spread geometrically between the two.
-        aspect_ratios: height / width.
+            on the maps that suit them (`digit_anchors`); `auto` covers SVHN's digits, 0.19 to
+            1.03 of `min_size`; `None` gives torchvision's anchors.
+        anchors: least number of heights, spaced geometrically between the two.
+        aspect_ratios: height / width of the anchors.
         roi_side: side of the pooled RoI features, cells.
         roi_sampling: sampling points per cell side; 1 is much cheaper to train on a CPU, where
             the backward pass of RoIAlign runs on one core.
         shared_box: predict one box for all classes rather than one per class.
-        box_voting: IoU above which the boxes that suppression drops move the one that it keeps
-            (`digits.models.voting`); `None`: they do not.
-        zoom: arguments of `digits.models.zoom.Zoom`: in evaluation, small digits are looked at
-            again, from closer; `None`: one look.
-        rcnn: torchvision's own arguments, such as `rpn_post_nms_top_n_test`.
+        box_voting: IoU above which boxes that suppression drops are averaged into the one that it
+            keeps (`digits.models.voting`); `None`: they are not.
+        zoom: when evaluation makes a second pass over small digits (`digits.models.zoom.Zoom`, or
+            its arguments); `None`: never.
+        unknown: refused.
 
     Raises:
-        DigitsError: arguments that torchvision does not know, or that cannot work.
+        DigitsError: unknown arguments, or values that cannot work.
     """
-    sides = list(min_size) if isinstance(min_size, Sequence) else [min_size]
-    if max_size is None:
-        max_size = round(2.75 * max(sides))
-    if anchor_heights is None:
-        levels = range(len(backbone.strides))
-        squares = backbone.anchor_sides or tuple((32.0 * 2**level,) for level in levels)
-        generator = torchvision_anchors(squares, aspect_ratios)
-    else:
-        heights = _heights(anchor_heights, sides[-1])
-        generator = digit_anchors(heights, anchors, aspect_ratios, backbone.strides, sides[-1])
-    channels = cast(int, backbone.features.out_channels)
-    pooled = backbone.strides[:-1] if backbone.extra_map else backbone.strides
-    per_location = generator.num_anchors_per_location()[0]
-    rpn_head = LevelRPNHead(channels, per_location, conv_depth=backbone.rpn_convs)
-    rpn_head.levels = generator.levels
-    head = backbone.box_head(channels, roi_side)
-    representation = [m for m in head.modules() if isinstance(m, nn.Linear)][-1].out_features
-    # torchvision swallows names that it does not know.
-    unknown = sorted(set(rcnn) - set(inspect.signature(FasterRCNN.__init__).parameters))
     if unknown:
         raise DigitsError(
-            f"model: unknown argument {', '.join(unknown)}; see torchvision's FasterRCNN for its "
-            "names."
+            f"model: unknown argument {', '.join(sorted(unknown))}; see torchvision's FasterRCNN "
+            "for its names."
         )
     if box_voting is not None and not 0 < box_voting < 1:
         raise DigitsError(
             f"model.box_voting={box_voting}: expected an IoU between 0 and 1, or null."
         )
+    sizes = list(min_size) if isinstance(min_size, Sequence) else [min_size]
+    if max_size is None:
+        max_size = round(2.75 * max(sizes))
+    generator = _anchor_generator(backbone, anchor_heights, anchors, aspect_ratios, sizes[-1])
+    rpn = RegionProposalNetwork(
+        generator,
+        LevelRPNHead(backbone.out_channels, generator, backbone.rpn_convs),
+        rpn_fg_iou_thresh,
+        rpn_bg_iou_thresh,
+        rpn_batch_size_per_image,
+        rpn_positive_fraction,
+        {"training": rpn_pre_nms_top_n_train, "testing": rpn_pre_nms_top_n_test},
+        {"training": rpn_post_nms_top_n_train, "testing": rpn_post_nms_top_n_test},
+        rpn_nms_thresh,
+        rpn_score_thresh,
+    )
+    pooled = backbone.pooled_strides
+    box_head = backbone.box_head(backbone.out_channels, roi_side)
+    box_features = [m for m in box_head.modules() if isinstance(m, nn.Linear)][-1].out_features
+    roi_heads = VotingRoIHeads(
+        MultiScaleRoIAlign([str(level) for level in range(len(pooled))], roi_side, roi_sampling),
+        box_head,
+        DigitPredictor(box_features, shared_box),
+        box_fg_iou_thresh,
+        box_bg_iou_thresh,
+        box_batch_size_per_image,
+        box_positive_fraction,
+        bbox_reg_weights,
+        box_score_thresh,
+        box_nms_thresh,
+        box_detections_per_img,
+        voting=box_voting,
+    )
+    transform = PhotoTransform(sizes, max_size, image_mean, image_std, max(pooled))
     try:
-        model = ZoomingRCNN(
-            backbone.features,
-            rpn_anchor_generator=generator,
-            rpn_head=rpn_head,
-            box_roi_pool=MultiScaleRoIAlign(
-                [str(level) for level in range(len(pooled))], roi_side, roi_sampling
-            ),
-            box_head=head,
-            box_predictor=FloatPredictor(representation, shared_box),
-            **rcnn,
-        )
-        model.zoom = None if zoom is None else Zoom(**zoom)
-        model.roi_heads.__class__ = VotingRoIHeads  # FasterRCNN insists on making its own
-        model.roi_heads.voting = box_voting
+        second_pass = zoom if zoom is None or isinstance(zoom, Zoom) else Zoom(**zoom)
     except (TypeError, ValueError) as error:
         raise DigitsError(f"model: {str(error).rstrip('.')}.") from error
-    backbone.features.register_forward_hook(_float_features)
-    model.transform = PhotoTransform(
-        sides, max_size, model.transform.image_mean, model.transform.image_std, max(pooled)
-    )
     # A fifth less time per training step on a CPU; what tensor cores want on a GPU.
-    model.backbone.to(memory_format=torch.channels_last)
-    model.rpn.head.to(memory_format=torch.channels_last)
+    backbone.features.to(memory_format=torch.channels_last)
+    rpn.head.to(memory_format=torch.channels_last)
+    model = DigitRCNN(backbone.features, rpn, roi_heads, transform, second_pass)
     if backbone.state is not None:
-        fresh = load_detector_state(model, backbone.state)
-        _logger.info("Loaded weights; %d tensors start afresh: %s", len(fresh), ", ".join(fresh))
+        random = load_detector_state(model, backbone.state)
+        _logger.info("Loaded weights; %d tensors start afresh: %s", len(random), ", ".join(random))
     return model
 
 
-def _heights(asked: tuple[float, float] | str, min_size: int) -> tuple[float, float]:
-    if asked == "auto":
-        return auto_heights(min_size)
-    if isinstance(asked, str) or len(asked) != 2:
+def _anchor_generator(
+    backbone: BackboneSpec,
+    heights: tuple[float, float] | str | None,
+    count: int,
+    aspect_ratios: Sequence[float],
+    min_size: int,
+) -> LevelAnchors:
+    if heights is None:
+        levels = range(len(backbone.strides))
+        sizes = backbone.anchor_sizes or tuple((32.0 * 2**level,) for level in levels)
+        return LevelAnchors(sizes, aspect_ratios)
+    if heights == "auto":
+        heights = auto_heights(min_size)
+    if isinstance(heights, str) or len(heights) != 2:
         raise DigitsError(
-            f"model.anchor_heights={asked}: expected auto, null, or [smallest, largest] in pixels."
+            f"model.anchor_heights={heights}: expected auto, null, or [smallest, largest] in "
+            "pixels."
         )
-    return asked
+    return digit_anchors(heights, count, aspect_ratios, backbone.strides, min_size)

@@ -1,4 +1,4 @@
-"""Other families of networks from torchvision, each as a backbone; torch only."""
+"""Backbones from torchvision other than ResNets; torch only."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,14 +21,9 @@ from torchvision.models import vgg16 as build_vgg16
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weights
 
-from digits.models.parts import (
-    Parts,
-    check_stochastic_depth,
-    norm_layer,
-    permute_maps,
-    pyramid,
-    train_last,
-)
+from digits.models.backbone_spec import BackboneSpec
+from digits.models.layers import check_stochastic_depth, norm_layer, train_last
+from digits.models.pyramid import permute_maps, pyramid
 from digits.models.weights import pretrained
 
 
@@ -37,7 +32,7 @@ def mobilenet_v3_large_fpn(
     trainable_layers: int = 3,
     norm: str = "frozen",
     returned_layers: Sequence[int] = (4, 5),
-) -> Parts:
+) -> BackboneSpec:
     """MobileNetV3-Large FPN (Howard et al. 2019, arXiv 1905.02244), as torchvision's detector.
 
     Args:
@@ -46,7 +41,7 @@ def mobilenet_v3_large_fpn(
         norm: `frozen` (live without weights), `live` or `group`.
         returned_layers: stages that make the pyramid; (4, 5), both at stride 32, are
             torchvision's, (2, 3, 5) gives strides 8, 16 and 32 for smaller photos (the pyramid's
-            COCO weights do not fit them and start afresh).
+            COCO weights do not fit them and are not loaded).
     """
     body = mobilenet_v3_large(norm_layer=norm_layer(norm, weights != "none"))
     blocks = list(body.features)
@@ -57,17 +52,17 @@ def mobilenet_v3_large_fpn(
     state = pretrained(weights, body, MobileNet_V3_Large_Weights.IMAGENET1K_V1, coco)
     strides = [(2, 4, 8, 16, 32, 32)[i] for i in returned_layers]
     maps = {str(ends[i]): blocks[ends[i]].out_channels for i in returned_layers}
-    sides = ((32.0, 64.0, 128.0, 256.0, 512.0),) * (len(strides) + 1)
-    return Parts(
+    sizes = ((32.0, 64.0, 128.0, 256.0, 512.0),) * (len(strides) + 1)
+    return BackboneSpec(
         pyramid(body.features, maps),
         (*strides, 2 * strides[-1]),
         extra_map=True,
-        anchor_sides=sides,
+        anchor_sizes=sizes,
         state=state,
     )
 
 
-def vgg16(weights: str = "imagenet", trainable_layers: int = 3) -> Parts:
+def vgg16(weights: str = "imagenet", trainable_layers: int = 3) -> BackboneSpec:
     """VGG-16 without its last pooling, one map of stride 16, as in the first Faster R-CNN.
 
     Ren et al. 2015, arXiv 1506.01497; heads as in torchvision.
@@ -85,13 +80,13 @@ def vgg16(weights: str = "imagenet", trainable_layers: int = 3) -> Parts:
     state = pretrained(weights, body, VGG16_Weights.IMAGENET1K_V1)
     features = IntermediateLayerGetter(nn.Sequential(*layers), {str(len(layers) - 1): "0"})
     features.out_channels = 512
-    sides = ((32.0, 64.0, 128.0, 256.0, 512.0),)
-    return Parts(features, (16,), anchor_sides=sides, state=state)
+    sizes = ((32.0, 64.0, 128.0, 256.0, 512.0),)
+    return BackboneSpec(features, (16,), anchor_sizes=sizes, state=state)
 
 
 def convnext_tiny_fpn(
     weights: str = "imagenet", trainable_layers: int = 4, stochastic_depth: float = 0.1
-) -> Parts:
+) -> BackboneSpec:
     """ConvNeXt-T FPN (Liu et al. 2022, arXiv 2201.03545); arguments as in `convnext_base_fpn`."""
     return _four_stages(
         convnext_tiny, weights, ConvNeXt_Tiny_Weights.IMAGENET1K_V1, trainable_layers,
@@ -101,7 +96,7 @@ def convnext_tiny_fpn(
 
 def convnext_base_fpn(
     weights: str = "imagenet", trainable_layers: int = 4, stochastic_depth: float = 0.5
-) -> Parts:
+) -> BackboneSpec:
     """ConvNeXt-B FPN.
 
     Args:
@@ -117,19 +112,19 @@ def convnext_base_fpn(
 
 def swin_t_fpn(
     weights: str = "imagenet", trainable_layers: int = 4, stochastic_depth: float = 0.2
-) -> Parts:
+) -> BackboneSpec:
     """Swin-T FPN (Liu et al. 2021, arXiv 2103.14030); arguments as in `convnext_base_fpn`."""
-    # torchvision's swin_t, which fixes its stochastic depth.
+    # As torchvision's swin_t, whose stochastic depth is fixed.
     swin_t = partial(
         SwinTransformer, patch_size=[4, 4], embed_dim=96, depths=[2, 2, 6, 2],
         num_heads=[3, 6, 12, 24], window_size=[7, 7],
     )  # fmt: skip
-    parts = _four_stages(
+    spec = _four_stages(
         swin_t, weights, Swin_T_Weights.IMAGENET1K_V1, trainable_layers,
         stochastic_depth, (96, 192, 384, 768),
     )  # fmt: skip
-    permute_maps(parts.features)
-    return parts
+    permute_maps(spec.features)
+    return spec
 
 
 def _four_stages(
@@ -139,8 +134,8 @@ def _four_stages(
     trainable_layers: int,
     stochastic_depth: float,
     channels: Sequence[int],
-) -> Parts:
-    """Networks whose `features` alternate between a stem or a merging layer and a stage."""
+) -> BackboneSpec:
+    """A network whose `features` are four pairs of a downsampling layer and a stage."""
     check_stochastic_depth(stochastic_depth)
     body = build(stochastic_depth_prob=stochastic_depth)
     layers = list(body.features)
@@ -148,4 +143,6 @@ def _four_stages(
     train_last(stages, trainable_layers, weights != "none")
     state = pretrained(weights, body, imagenet)
     maps = {str(2 * i + 1): width for i, width in enumerate(channels)}
-    return Parts(pyramid(body.features, maps), (4, 8, 16, 32, 64), extra_map=True, state=state)
+    return BackboneSpec(
+        pyramid(body.features, maps), (4, 8, 16, 32, 64), extra_map=True, state=state
+    )

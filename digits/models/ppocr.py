@@ -1,4 +1,4 @@
-"""The network that PP-OCRv6 reads lines of text with, under a feature pyramid; torch only."""
+"""The convolutions of PP-OCRv6's text recogniser under a feature pyramid; torch only."""
 
 from collections import OrderedDict
 from itertools import pairwise
@@ -8,24 +8,29 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.ops import FeaturePyramidNetwork
 
-from digits.models.parts import Parts, normalised_head, run_stages
+from digits.errors import DigitsError
+from digits.models.backbone_spec import BackboneSpec, normalised_head
 from digits.models.ppocr_weights import load_ppocr, packaged
+from digits.models.pyramid import run_stages
 from digits.models.weights import pretrained
 
 _WIDTHS = (96, 192, 384)  # channels of the stages
-_BLOCKS = (3, 6, 2)
+_BLOCKS = (3, 6, 2)  # blocks per stage
 
 
 class _Same(nn.Sequential):
-    """A layer of 2 x 2 cells that keeps the size of a map without negative values."""
+    """A 2 x 2 layer of stride 1 whose input is padded with zeros at the right and the bottom.
+
+    So the map keeps its size. Zeros do for max pooling too, since its input is never negative.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = super().forward(pad(x, (0, 1, 0, 1)))
+        y: Tensor = self[0](pad(x, (0, 1, 0, 1)))
         return y
 
 
 class _Stem(nn.Module):
-    """Photos to `channels` at stride 4."""
+    """Photos `(B, 3, H, W)` to a map of `channels` at stride 4."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -52,7 +57,7 @@ class _Stem(nn.Module):
 
 
 class _Block(nn.Module):
-    """A depthwise convolution, a gate on the channels in some, then two layers of each cell."""
+    """A depthwise convolution, in some blocks squeeze and excitation, and a two-layer residual."""
 
     def __init__(self, channels: int, gated: bool) -> None:
         super().__init__()
@@ -96,58 +101,65 @@ def _down(channels: int, wider: int, stride: int | tuple[int, int]) -> nn.Sequen
 
 
 class TextFPN(nn.Module):
-    """The network's stages with a feature pyramid of two maps, at strides 4 and 8.
+    """The recogniser's first stages and a feature pyramid of two maps, at strides 4 and 8.
 
-    PP-OCR halves only the height after stride 4, since a line is read along its width. The whole
-    network does so here; the first two stages alone halve the width as well, in half the time.
+    PP-OCR halves only the height after stride 4, since a line of text is read along its width. So
+    do all three stages here; the first two alone halve the width as well, in half the time.
 
     Args:
         out_channels: channels of both maps.
-        whole: all three stages.
+        stages: 2 or 3 of the recogniser's three.
+
+    Raises:
+        DigitsError: another number of stages.
     """
 
-    def __init__(self, out_channels: int, whole: bool = False) -> None:
+    def __init__(self, out_channels: int, stages: int = 2) -> None:
         super().__init__()
-        self.out_channels, self.whole = out_channels, whole
-        widths = _WIDTHS if whole else _WIDTHS[:2]
+        if stages not in (2, 3):
+            raise DigitsError(f"backbone.stages={stages}: expected 2 or 3.")
+        self.out_channels = out_channels
+        self.halves_width = stages == 2
+        widths = _WIDTHS[:stages]
         self.stem = _Stem(widths[0])
         self.stages = nn.ModuleList([_stage(widths[0], _BLOCKS[0])])
         for (channels, wider), blocks in zip(pairwise(widths), _BLOCKS[1:], strict=False):
-            down = _down(channels, wider, (2, 1) if whole else 2)
+            down = _down(channels, wider, 2 if self.halves_width else (2, 1))
             self.stages.append(nn.Sequential(down, *_stage(wider, blocks)))
         self.fpn = FeaturePyramidNetwork(list(widths), out_channels, norm_layer=nn.BatchNorm2d)
         self.fpn.layer_blocks[0] = nn.Identity()  # the finest map is only pooled from
-        if whole:
-            self.fpn.layer_blocks[2] = nn.Identity()  # the third only adds to the others
+        if stages == 3:
+            self.fpn.layer_blocks[2] = nn.Identity()  # the third map is only added to the others
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         maps = run_stages(self.stem(x), self.stages, self.fpn)
-        if self.whole:
-            return OrderedDict({"0": maps["0"], "1": maps["1"][..., ::2]})
-        return maps
+        if self.halves_width:
+            return maps
+        return OrderedDict({"0": maps["0"], "1": maps["1"][..., ::2]})
 
 
 def ppocr_fpn(
     weights: str = "ppocr",
     out_channels: int = 96,
     box_head_width: int = 256,
-    whole: bool = False,
-) -> Parts:
-    """What PP-OCRv6 (small) reads text with, for digits: see `TextFPN`.
+    stages: int = 2,
+) -> BackboneSpec:
+    """The convolutions of PP-OCRv6 (small)'s text recogniser as a backbone, see `TextFPN`.
 
     Args:
-        weights: `ppocr` (of the installed rapidocr), `none`, or a file with a detector's state.
+        weights: `ppocr` (of the installed rapidocr), `none`, or a file with a detector's state
+            dict.
         out_channels: channels of every pyramid level.
-        box_head_width: units in the two layers that judge a box.
-        whole: all three stages, as wide as PP-OCR has them: twice the time.
+        box_head_width: units in the two layers of the box head.
+        stages: 2 or 3 of the recogniser's three; 3, as wide as PP-OCR has them, take twice the
+            time.
 
     Raises:
-        DigitsError: rapidocr or onnx is missing, or holds another network.
+        DigitsError: rapidocr or onnx is missing, or holds another network; wrong `stages`.
     """
-    features, state = TextFPN(out_channels, whole), None
+    features, state = TextFPN(out_channels, stages), None
     if weights == "ppocr":
         load_ppocr([features.stem, features.stages], packaged())
     else:
-        state = pretrained(weights, features, elsewhere=("ppocr",))
-    head = normalised_head(box_head_width)
-    return Parts(features, (4, 8), box_head=head, state=state)
+        state = pretrained(weights, features, other_names=("ppocr",))
+    return BackboneSpec(features, (4, 8), box_head=normalised_head(box_head_width), state=state)

@@ -1,4 +1,4 @@
-"""PP-OCRv6's weights, from the wheel of rapidocr; the extra `text` brings it, and onnx."""
+"""PP-OCRv6's weights, from the wheel of rapidocr (the extra `text`, with onnx); torch only."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from torch import nn
 from digits.errors import DigitsError
 
 FILE = "PP-OCRv6_rec_small.onnx"
-# torchvision's detectors normalise photos by these, red first; PP-OCR takes 2 x - 1, blue first.
+# Our photos x in 0..1 arrive as (x - mean) / std, RGB; PP-OCR expects 2 x - 1, BGR.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def packaged() -> Path:
-    """The file with PP-OCRv6's recognition network in the installed rapidocr.
+    """The file of PP-OCRv6's recognition network in the installed rapidocr.
 
     Raises:
-        DigitsError: it is not there.
+        DigitsError: rapidocr is missing, or has no such file.
     """
     spec = importlib.util.find_spec("rapidocr")
     for folder in (spec and spec.submodule_search_locations) or ():
@@ -27,16 +27,16 @@ def packaged() -> Path:
             return path
     found = "rapidocr is not installed" if spec is None else f"this rapidocr has no {FILE}"
     raise DigitsError(
-        f"backbone.weights=ppocr: {found}; pip install 'digits[text]', or say "
+        f"backbone.weights=ppocr: {found}; pip install -e '.[text]', or say "
         "backbone.weights=none or backbone.weights=FILE."
     )
 
 
-def load_ppocr(parts: Sequence[nn.Module], path: Path) -> None:
-    """Load a recognition network in ONNX form, its convolutions in the order of their use.
+def load_ppocr(modules: Sequence[nn.Module], path: Path) -> None:
+    """Load the convolutions of a recognition network from ONNX, in the order of their use.
 
     Args:
-        parts: the network's first modules; what follows in the file is left out.
+        modules: the network's first modules; later convolutions of the file are not loaded.
         path: of the file.
 
     Raises:
@@ -45,9 +45,7 @@ def load_ppocr(parts: Sequence[nn.Module], path: Path) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise DigitsError(
-            "backbone.weights=ppocr needs onnx: pip install 'digits[text]'."
-        ) from error
+        raise DigitsError("backbone.weights=ppocr needs onnx: pip install -e '.[text]'.") from error
     graph = onnx.load(path).graph
     arrays = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in graph.initializer}
     biases = {
@@ -56,7 +54,7 @@ def load_ppocr(parts: Sequence[nn.Module], path: Path) -> None:
         if node.op_type == "Add" and node.input[1] in arrays
     }
     nodes = [node for node in graph.node if node.op_type == "Conv"]
-    layers = [m for part in parts for m in part.modules() if isinstance(m, nn.Conv2d)]
+    layers = [m for module in modules for m in module.modules() if isinstance(m, nn.Conv2d)]
     try:
         for layer, node in zip(layers, nodes[: len(layers)], strict=True):
             state = {"weight": arrays[node.input[1]], "bias": biases[node.output[0]]}
@@ -65,12 +63,12 @@ def load_ppocr(parts: Sequence[nn.Module], path: Path) -> None:
         raise DigitsError(
             f"{path}: not the network of {FILE}; pip install 'rapidocr>=3.10,<4'."
         ) from error
-    _take_normalised(layers[0])
+    _fold_normalisation(layers[0])
 
 
 @torch.no_grad()
-def _take_normalised(first: nn.Conv2d) -> None:
-    """Fold the difference of the two normalisations into the first layer."""
+def _fold_normalisation(first: nn.Conv2d) -> None:
+    """Fold the conversion between the two normalisations into the first layer."""
     mean, std = (torch.tensor(v)[:, None, None] for v in (_MEAN, _STD))
     kernel = first.weight.flip(1)
     first.weight.copy_(kernel * 2 * std)

@@ -17,15 +17,17 @@ from torchvision.models.detection import (
 )
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
-from digits.models.parts import (
-    Parts,
+from digits.models.backbone_spec import BackboneSpec
+from digits.models.layers import (
     add_stochastic_depth,
     check_stochastic_depth,
     norm_layer,
-    pyramid,
     train_last,
 )
+from digits.models.pyramid import pyramid
 from digits.models.weights import pretrained
+
+_STRIDES = (4, 8, 16, 32, 64)
 
 
 def resnet50_fpn(
@@ -33,13 +35,13 @@ def resnet50_fpn(
     trainable_layers: int = 3,
     norm: str = "frozen",
     stochastic_depth: float = 0.0,
-) -> Parts:
+) -> BackboneSpec:
     """ResNet-50 FPN (Lin et al. 2017, arXiv 1612.03144), torchvision's `fasterrcnn_resnet50_fpn`.
 
     Args:
         weights: `coco` (the whole detector), `imagenet` (the ResNet), `none`, or a file.
-        trainable_layers: stages that train, from the last: 3 leaves the stem and the first stage
-            as they are; without weights all train.
+        trainable_layers: stages that train, from the last: 3 freezes the stem and the first stage;
+            without weights all train.
         norm: of the ResNet: `frozen` (live without weights), `live` or `group`.
         stochastic_depth: probability of dropping the last residual branch.
     """
@@ -49,9 +51,9 @@ def resnet50_fpn(
         resnet50, weights, coco, imagenet, trainable_layers, norm, stochastic_depth
     )
     if weights == "coco" and state is not None:
-        # They were trained with variances to which nothing was added; ours get 1e-5 added.
+        # Trained with batch normalisation of eps = 0; ours adds 1e-5 to the variances.
         state = {k: v - 1e-5 if k.endswith("running_var") else v for k, v in state.items()}
-    return Parts(features, (4, 8, 16, 32, 64), extra_map=True, state=state)
+    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
 
 
 def resnet50_fpn_v2(
@@ -59,7 +61,7 @@ def resnet50_fpn_v2(
     trainable_layers: int = 5,
     norm: str = "live",
     stochastic_depth: float = 0.0,
-) -> Parts:
+) -> BackboneSpec:
     """ResNet-50 FPN with the improved recipe's heads (Li et al. 2021, arXiv 2111.11429).
 
     torchvision's `fasterrcnn_resnet50_fpn_v2`; arguments as in `resnet50_fpn`.
@@ -72,9 +74,13 @@ def resnet50_fpn_v2(
 
     def box_head(channels: int, side: int) -> nn.Module:
         convs = [256, 256, 256, 256]
-        return FastRCNNConvFCHead((channels, side, side), convs, [1024], nn.BatchNorm2d)
+        size = (channels, side, side)
+        head: nn.Module = FastRCNNConvFCHead(size, convs, [1024], nn.BatchNorm2d)
+        return head
 
-    return Parts(features, (4, 8, 16, 32, 64), True, 2, box_head, state=state)
+    return BackboneSpec(
+        features, _STRIDES, extra_map=True, rpn_convs=2, box_head=box_head, state=state
+    )
 
 
 def resnet101_fpn(
@@ -82,13 +88,13 @@ def resnet101_fpn(
     trainable_layers: int = 3,
     norm: str = "frozen",
     stochastic_depth: float = 0.0,
-) -> Parts:
+) -> BackboneSpec:
     """ResNet-101 FPN; arguments as in `resnet50_fpn`, but torchvision has no COCO weights."""
     imagenet = ResNet101_Weights.IMAGENET1K_V2
     features, state = _features(
         resnet101, weights, None, imagenet, trainable_layers, norm, stochastic_depth
     )
-    return Parts(features, (4, 8, 16, 32, 64), extra_map=True, state=state)
+    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
 
 
 def _features(
@@ -104,8 +110,11 @@ def _features(
     check_stochastic_depth(stochastic_depth)
     body = build(norm_layer=norm_layer(norm, weights != "none"))
     stages = [body.layer1, body.layer2, body.layer3, body.layer4]
-    parts = [[body.conv1, body.bn1], *([stage] for stage in stages)]
-    train_last(parts, trainable_layers, weights != "none")
+    train_last(
+        [[body.conv1, body.bn1], *([stage] for stage in stages)],
+        trainable_layers,
+        weights != "none",
+    )
     state = pretrained(weights, body, imagenet, coco)
     add_stochastic_depth([block for stage in stages for block in stage], "bn3", stochastic_depth)
     channels = {f"layer{i}": 256 * 2 ** (i - 1) for i in (1, 2, 3, 4)}

@@ -1,4 +1,4 @@
-"""The CPU default: a small network for small photos; torch only, no Lightning."""
+"""The CPU default: a small residual network for small photos; torch only."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,9 @@ from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork
 
 from digits.errors import DigitsError
-from digits.models.parts import Parts, normalised_head, run_stages
+from digits.models.backbone_spec import BackboneSpec, normalised_head
+from digits.models.layers import StridedPointwise
+from digits.models.pyramid import run_stages
 from digits.models.weights import pretrained
 
 
@@ -15,11 +17,11 @@ class SmallFPN(nn.Module):
     """A residual network of basic blocks at strides 4, 8 and 16 with a feature pyramid.
 
     Made for photos of about 100 pixels on a CPU, trained from scratch: plain 3 x 3 convolutions
-    (depthwise ones save arithmetic but no CPU time) and stride-4 features, since a digit is only
-    some 14 x 29 pixels.
+    (depthwise ones save arithmetic but no CPU time) and features at stride 4, since a digit is
+    only some 14 x 29 pixels.
 
     Args:
-        widths: channels of the stem and of the three stages.
+        widths: channels of the stem and of the stages.
         blocks: residual blocks per stage.
         out_channels: channels of every pyramid level.
     """
@@ -30,7 +32,7 @@ class SmallFPN(nn.Module):
         self.stem = Conv2dNormActivation(3, widths[0], 3, stride=2)
         stages = []
         for before, width, count in zip(widths[:-1], widths[1:], blocks, strict=True):
-            shortcut = Conv2dNormActivation(before, width, 1, stride=2, activation_layer=None)
+            shortcut = nn.Sequential(StridedPointwise(before, width), nn.BatchNorm2d(width))
             first = BasicBlock(before, width, stride=2, downsample=shortcut)
             stages.append(
                 nn.Sequential(first, *(BasicBlock(width, width) for _ in range(count - 1)))
@@ -53,17 +55,27 @@ def small_fpn(
     out_channels: int = 64,
     box_head_width: int = 256,
     weights: str = "none",
-) -> Parts:
-    """The CPU default: see `SmallFPN`. `weights` is `none` or a file."""
+) -> BackboneSpec:
+    """The CPU default, see `SmallFPN`.
+
+    Args:
+        widths: channels of the stem and of the stages.
+        blocks: residual blocks per stage.
+        out_channels: channels of every pyramid level.
+        box_head_width: units in the two layers of the box head.
+        weights: `none`, or a file with a detector's state dict.
+
+    Raises:
+        DigitsError: other numbers of widths than of blocks + 1, or no such file.
+    """
     if len(widths) != len(blocks) + 1:
         raise DigitsError(
             f"backbone.widths={list(widths)}, backbone.blocks={list(blocks)}: expected one more "
             "width than blocks, that of the stem."
         )
     features = SmallFPN(widths, blocks, out_channels)
-
     strides = tuple(4 * 2**level for level in range(len(blocks)))
-    return Parts(
+    return BackboneSpec(
         features,
         strides,
         box_head=normalised_head(box_head_width),

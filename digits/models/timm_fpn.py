@@ -10,10 +10,12 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from digits.errors import DigitsError
-from digits.models.parts import CHANNELS, Parts, check_stochastic_depth, normalised_head
+from digits.models.backbone_spec import BackboneSpec, normalised_head
+from digits.models.layers import check_stochastic_depth
+from digits.models.pyramid import CHANNELS
 from digits.models.weights import pretrained
 
-# Their inputs have a fixed size unless they are told otherwise; others don't know the argument.
+# timm's transformers take one size unless told otherwise; its other models refuse the argument.
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
 _PROBE = (64, 96)  # (pixels) height and width
 
@@ -32,7 +34,7 @@ class _TimmFPN(nn.Module):
         super().__init__()
         self.body, self.levels, self.channels_last = body, levels, channels_last
         self.out_channels = out_channels
-        # There are no weights for it: normalised it learns from scratch.
+        # timm has no weights of a pyramid; batch normalisation lets it train from scratch.
         self.fpn = FeaturePyramidNetwork(
             channels, out_channels, LastLevelMaxPool(), norm_layer=nn.BatchNorm2d
         )
@@ -52,7 +54,7 @@ def timm_fpn(
     stochastic_depth: float = 0.0,
     out_channels: int = CHANNELS,
     box_head_width: int = 1024,
-) -> Parts:
+) -> BackboneSpec:
     """A feature extractor of timm (the extra `timm`) under a feature pyramid.
 
     Args:
@@ -60,7 +62,7 @@ def timm_fpn(
         weights: `imagenet` (timm's own for that name), `none`, or a file.
         stochastic_depth: probability of dropping the last residual branch, where it has them.
         out_channels: channels of every pyramid level.
-        box_head_width: units in the two layers that judge a box.
+        box_head_width: units in the two layers of the box head.
 
     Raises:
         DigitsError: timm is missing, or has no such extractor of feature maps.
@@ -68,7 +70,7 @@ def timm_fpn(
     try:
         import timm
     except ImportError as error:
-        raise DigitsError("backbone=timm needs timm: pip install 'digits[timm]'.") from error
+        raise DigitsError("backbone=timm needs timm: pip install -e '.[timm]'.") from error
     check_stochastic_depth(stochastic_depth)
     if not timm.is_model(name):
         close = ", ".join(get_close_matches(name, timm.list_models(), n=5))
@@ -79,7 +81,7 @@ def timm_fpn(
     extra = {"drop_path_rate": stochastic_depth} if stochastic_depth else {}
     body, shapes = _create(timm.create_model, name, weights == "imagenet", extra)
     strides, channels = body.feature_info.reduction(), body.feature_info.channels()
-    # Stride 2 costs most and shows nothing that a digit needs.
+    # A map of stride 2 would cost most and gain nothing on digits.
     levels = [i for i, stride in enumerate(strides) if stride >= 4]
     kept = [strides[i] for i in levels]
     if len(kept) < 2 or any(a >= b for a, b in pairwise(kept)):
@@ -90,15 +92,15 @@ def timm_fpn(
     channels_last = any(shapes[i][1] != channels[i] for i in levels)
     features = _TimmFPN(body, levels, [channels[i] for i in levels], channels_last, out_channels)
     named = weights == "imagenet"  # timm has loaded them
-    state = None if named else pretrained(weights, body, elsewhere=("imagenet",))
+    state = None if named else pretrained(weights, body, other_names=("imagenet",))
     head = normalised_head(box_head_width)
-    return Parts(features, (*kept, 2 * kept[-1]), extra_map=True, box_head=head, state=state)
+    return BackboneSpec(features, (*kept, 2 * kept[-1]), extra_map=True, box_head=head, state=state)
 
 
 def _create(
     create: Any, name: str, with_weights: bool, extra: dict[str, Any]
 ) -> tuple[Any, list[torch.Size]]:
-    """The extractor, and the shapes of its maps for a photo of `_PROBE` pixels."""
+    """The feature extractor, and the shapes of its maps for a photo of `_PROBE` pixels."""
     for size in _ANY_SIZE:
         try:
             body = create(name, pretrained=with_weights, features_only=True, **extra, **size)
@@ -107,12 +109,12 @@ def _create(
             return body.train(), [x.shape for x in maps]
         except TypeError as error:
             reason: Exception = error
-        except Exception as error:  # what timm raises has no common type
-            raise _refused(name, with_weights, error) from error
-    raise _refused(name, with_weights, reason) from reason
+        except Exception as error:  # timm's errors have no common type
+            raise _error(name, with_weights, error) from error
+    raise _error(name, with_weights, reason) from reason
 
 
-def _refused(name: str, with_weights: bool, error: Exception) -> DigitsError:
+def _error(name: str, with_weights: bool, error: Exception) -> DigitsError:
     text = " ".join(str(error).split())[:200]
-    advice = " Without a network say backbone.weights=none." if with_weights else ""
+    advice = " Offline, say backbone.weights=none." if with_weights else ""
     return DigitsError(f"backbone.name={name}: timm cannot build it here ({text}).{advice}")

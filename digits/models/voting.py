@@ -1,23 +1,31 @@
-"""Boxes that are the mean of all that were found at their place; torch only, no Lightning."""
+"""Box voting: a detection's box is the weighted mean of all boxes found there; torch only."""
 
+# mypy: allow-subclassing-any
+
+import torch
 from torch import Tensor
 from torch.nn.functional import softmax
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import clip_boxes_to_image
 
-Lists = tuple[list[Tensor], list[Tensor], list[Tensor]]
+Results = tuple[list[Tensor], list[Tensor], list[Tensor]]
 
 
 class VotingRoIHeads(RoIHeads):
-    """torchvision's RoI heads, whose suppression does not waste the boxes that it drops.
+    """torchvision's RoI heads with box voting (Gidaris & Komodakis 2015, arXiv 1505.01749).
 
-    A digit is found through some ten proposals, and each makes a box of its own. Suppression keeps
-    the surest; here it takes the mean of the others that overlap it, weighed by how sure they are
-    of the same digit (box voting: Gidaris and Komodakis 2015, arXiv 1505.01749).
+    Some ten proposals hit a digit, and each gives a box. Suppression keeps the one of the highest
+    score; voting replaces it by the mean of all that overlap it, weighted by their scores for the
+    same digit.
+
+    Args:
+        *args: of torchvision's RoIHeads.
+        voting: IoU with the kept box above which a box counts; None: no voting.
     """
 
-    voting: float | None = None
-    """IoU with the surest box above which another has a say; None: it alone counts."""
+    def __init__(self, *args: object, voting: float | None) -> None:
+        super().__init__(*args)
+        self.voting = voting
 
     def postprocess_detections(
         self,
@@ -25,45 +33,47 @@ class VotingRoIHeads(RoIHeads):
         box_regression: Tensor,
         proposals: list[Tensor],
         image_shapes: list[tuple[int, int]],
-    ) -> Lists:
+    ) -> Results:
         """Logits `(R, C)` and deltas `(R, 4 C)` of all proposals to boxes `(K, 4)`, scores and
         labels `(K,)` per photo."""
-        found: Lists = super().postprocess_detections(
+        results: Results = super().postprocess_detections(
             class_logits, box_regression, proposals, image_shapes
         )
         if self.voting is None:
-            return found
+            return results
         counts = [len(boxes) for boxes in proposals]
-        candidates = self.box_coder.decode(box_regression, proposals).split(counts)
-        chances = softmax(class_logits, -1).split(counts)
+        candidates = torch.split(self.box_coder.decode(box_regression, proposals), counts)
+        probabilities = torch.split(softmax(class_logits, -1), counts)
         boxes = [
-            vote(kept, labels, clip_boxes_to_image(rivals, shape), sure, self.voting)
-            for kept, labels, rivals, sure, shape in zip(
-                found[0], found[2], candidates, chances, image_shapes, strict=True
+            vote(kept, labels, clip_boxes_to_image(found, shape), scores, self.voting)
+            for kept, labels, found, scores, shape in zip(
+                results[0], results[2], candidates, probabilities, image_shapes, strict=True
             )
         ]
-        return boxes, found[1], found[2]
+        return boxes, results[1], results[2]
 
 
-def vote(kept: Tensor, labels: Tensor, candidates: Tensor, chances: Tensor, iou: float) -> Tensor:
-    """The boxes that suppression kept, each moved to the mean of the candidates around it.
+def vote(
+    kept: Tensor, labels: Tensor, candidates: Tensor, probabilities: Tensor, iou: float
+) -> Tensor:
+    """The boxes that suppression kept, each moved to the weighted mean of those around it.
 
     Args:
         kept: `(K, 4)` xyxy.
         labels: their classes, `(K,)`.
         candidates: boxes of every proposal for every class, `(P, C, 4)`.
-        chances: their probabilities, `(P, C)`.
-        iou: what a candidate must overlap by to have a say.
+        probabilities: of every proposal for every class, `(P, C)`.
+        iou: a candidate counts if it overlaps the kept box by more.
 
     Returns:
         `(K, 4)`.
     """
-    rivals = candidates[:, labels]  # (P, K, 4)
-    low, high = rivals[..., :2].maximum(kept[:, :2]), rivals[..., 2:].minimum(kept[:, 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (rivals, kept)]
-    near = shared > iou * (areas[0] + areas[1] - shared)
-    say = (chances[:, labels] * near)[..., None]
-    total = say.sum(0)
-    mean = (say * rivals).sum(0) / total.clamp(min=1e-12)
+    boxes = candidates[:, labels]  # (P, K, 4): each kept box against the candidates of its class
+    low, high = boxes[..., :2].maximum(kept[:, :2]), boxes[..., 2:].minimum(kept[:, 2:])
+    overlap = (high - low).clamp(min=0).prod(-1)
+    areas, kept_areas = ((b[..., 2:] - b[..., :2]).prod(-1) for b in (boxes, kept))
+    near = overlap > iou * (areas + kept_areas - overlap)
+    weights = (probabilities[:, labels] * near)[..., None]
+    total = weights.sum(0)
+    mean = (weights * boxes).sum(0) / total.clamp(min=1e-12)
     return mean.where(total > 1e-12, kept)

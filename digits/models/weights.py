@@ -1,4 +1,4 @@
-"""Pretrained weights: by name from torchvision, or from a file; never unpickled."""
+"""Pretrained weights, by name from torchvision or from a file, read without unpickling code."""
 
 import warnings
 from pathlib import Path
@@ -19,7 +19,7 @@ def pretrained(
     body: nn.Module,
     imagenet: WeightsEnum | None = None,
     coco: WeightsEnum | None = None,
-    elsewhere: tuple[str, ...] = (),
+    other_names: tuple[str, ...] = (),
 ) -> State | None:
     """Load ImageNet weights into a feature extractor, or fetch a whole detector's.
 
@@ -28,7 +28,7 @@ def pretrained(
         body: the feature extractor.
         imagenet: torchvision's weights of the body, where there are any.
         coco: torchvision's weights of the detector, where there are any.
-        elsewhere: names that the backbone itself knows, for the message.
+        other_names: further names that the backbone's builder takes, for the error message.
 
     Returns:
         The state of a whole detector for `coco` or a file, else None.
@@ -46,7 +46,7 @@ def pretrained(
     path = Path(weights)
     if not path.is_file():
         known = {"coco": coco, "imagenet": imagenet, "none": True}
-        names = ", ".join((*elsewhere, *(name for name, there in known.items() if there)))
+        names = ", ".join((*other_names, *(name for name, there in known.items() if there)))
         raise DigitsError(
             f"backbone.weights={weights}: expected one of {names}, or an existing file."
         )
@@ -71,45 +71,45 @@ def read_state(path: Path) -> State:
 
 
 def load_plain(path: Path) -> Any:
-    """Read a torch file of tensors and plain data on the CPU; never unpickled.
+    """Read a torch file of tensors and plain data to the CPU, without unpickling code.
 
     Raises:
         DigitsError: anything else.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd pickle protocols, in files that are none
+            warnings.simplefilter("ignore")  # about pickle protocols, in files of other kinds
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch raises on other files has no common type
+    except Exception as error:  # torch's errors have no common type
         reason = str(error) if isinstance(error, OSError) else type(error).__name__
         raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
 
 
 def load_detector_state(model: nn.Module, state: State) -> list[str]:
-    """Load a trained detector's weights, all but what has another shape here.
+    """Load those weights of a trained detector that have the same shape here.
 
     The class predictor (91 classes in COCO, 11 here) and, where the number of anchors differs,
-    the proposal head start afresh.
+    the proposal head keep their random initialisation.
 
     Returns:
-        The names of the parameters that start afresh.
+        The names of the tensors that keep it.
 
     Raises:
         DigitsError: the file fits another network (fewer than half of the names match).
     """
     own = model.state_dict()
-    # What has no namesake may have an old name, which torchvision's modules mend while loading.
+    # Unknown names go along: torchvision's modules rename old ones while loading.
     fitting = {k: v for k, v in state.items() if k not in own or own[k].shape == v.shape}
     missing = model.load_state_dict(fitting, strict=False).missing_keys
     counts = [name for name in own if name.endswith("num_batches_tracked")]
-    fresh = sorted(set(missing) - set(counts))
+    random = sorted(set(missing) - set(counts))
     total = len(own) - len(counts)
-    if len(fresh) > total / 2:
+    if len(random) > total / 2:
         raise DigitsError(
-            f"The weights fit another network: {total - len(fresh)} of {total} tensors match by "
+            f"The weights fit another network: {total - len(random)} of {total} tensors match by "
             "name and shape; choose the backbone that they were trained with."
         )
-    return fresh
+    return random
 
 
 def _download(weights: WeightsEnum) -> State:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digits.types import NO_NUMBER, Detections, Reading, Record, Target, number_of
+from digits.types import NO_NUMBER, Detections, Reading, Target, number_of
 
 ReaderState = dict[str, Any]
 """What a reader was fitted to, as plain numbers and text: fit for JSON and for checkpoints."""
@@ -34,7 +34,7 @@ class Reader(ABC):
         """The number as text, or `-1` where there are no boxes at all."""
         return self.read(detections).number
 
-    def fit(self, records: Sequence[Record], targets: Sequence[Target]) -> "Reader":
+    def fit(self, records: Sequence[Detections], targets: Sequence[Target]) -> "Reader":
         """A reader fitted to labelled detections; a rule has nothing to fit."""
         return self
 

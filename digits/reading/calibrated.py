@@ -10,7 +10,7 @@ from digits.reading.features import NAMES, candidates
 from digits.reading.fit import fit_weights
 from digits.reading.rules import ThresholdReader
 from digits.reading.weighing import Weights, decide
-from digits.types import Detections, Reading, Record, Target
+from digits.types import Detections, Reading, Target
 
 
 class CalibratedReader(Reader):
@@ -63,7 +63,7 @@ class CalibratedReader(Reader):
     def state(self) -> ReaderState | None:
         return self._state
 
-    def fit(self, records: Sequence[Record], targets: Sequence[Target]) -> "CalibratedReader":
+    def fit(self, records: Sequence[Detections], targets: Sequence[Target]) -> "CalibratedReader":
         """The reader fitted to labelled detections; with too few to learn from, the threshold's."""
         state: ReaderState | None = None
         if sum(len(record["boxes"]) > 0 for record in records) >= self.min_photos:

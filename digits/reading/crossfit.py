@@ -8,13 +8,13 @@ from scipy import stats
 from digits import fingerprints
 from digits.reading.base import Reader
 from digits.reading.fit import folds_of
-from digits.types import Reading, Record, Target
+from digits.types import Detections, Reading, Target
 
 FOLDS = 10
 
 
 def cross_fit(
-    reader: Reader, records: Sequence[Record], targets: Sequence[Target], folds: int = FOLDS
+    reader: Reader, records: Sequence[Detections], targets: Sequence[Target], folds: int = FOLDS
 ) -> list[Reading]:
     """Readings of all photos, each by the reader fitted to the other folds."""
     fold_of = folds_of(len(records), folds)
@@ -33,7 +33,7 @@ def was_fitted_to(reader: Reader, targets: Sequence[Target]) -> bool:
 
 
 def readings_of(
-    reader: Reader, records: Sequence[Record], targets: Sequence[Target]
+    reader: Reader, records: Sequence[Detections], targets: Sequence[Target]
 ) -> list[Reading]:
     """Readings of labelled photos; cross-fitted where the reader was fitted to these photos."""
     if was_fitted_to(reader, targets):

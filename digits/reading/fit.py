@@ -10,7 +10,7 @@ from digits.geometry import match
 from digits.reading.base import ReaderState
 from digits.reading.features import NAMES, Candidates, candidates
 from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
-from digits.types import Record, Target, target_number
+from digits.types import Detections, Target, target_number
 
 _PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
 _FOLDS = 5
@@ -18,7 +18,7 @@ _NEVER = -15.0  # log-odds of an outcome that did not occur
 
 
 def fit_weights(
-    records: Sequence[Record],
+    records: Sequence[Detections],
     targets: Sequence[Target],
     nms_iou: float,
     ignore: Sequence[str] = (),
@@ -65,7 +65,7 @@ def fit_weights(
     }
 
 
-def score_scale(records: Sequence[Record]) -> float:
+def score_scale(records: Sequence[Detections]) -> float:
     """What the surest scores of these detections are: 1 for a detector, less for many a fusion."""
     best = [float(r["scores"].max()) for r in records if len(r["scores"])]
     return max(float(np.quantile(best, 0.98)), 1e-6) if best else 1.0

@@ -105,8 +105,8 @@ def _runner_up(photo: Candidates, logs: np.ndarray, gain: np.ndarray, keep: np.n
 
 
 def _in_order(photo: Candidates, keep: np.ndarray) -> np.ndarray:
-    kept = np.flatnonzero(keep)
-    return kept[reading_order(photo.boxes[kept])]
+    kept: np.ndarray = np.flatnonzero(keep)
+    return np.asarray(kept[reading_order(photo.boxes[kept])])
 
 
 def _log_odds(log_probability: float) -> float:

@@ -1,4 +1,4 @@
-"""What surrounds the jobs of a sweep: the one module below the scripts that talks to Hydra."""
+"""The jobs of a sweep, for Hydra: a callback and a decorator."""
 
 import functools
 import gc

@@ -1,11 +1,5 @@
-"""The table of a sweep, from the files that its jobs left.
+"""The table of a sweep, from the files that its jobs left."""
 
-python -m digits.sweep DIR
-
-`DIR` is any folder of run directories: a sweep's, or `outputs/train`.
-"""
-
-import argparse
 import csv
 import json
 from pathlib import Path
@@ -14,8 +8,7 @@ from typing import Any
 import yaml
 from rich.table import Table
 
-from digits.console import console, one_line_errors
-from digits.errors import DigitsError
+from digits.console import console
 from digits.io import atomic_write
 
 ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
@@ -113,23 +106,3 @@ def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
         console.print(f"Next: python predict.py ckpt={finished[0]['checkpoint']}", markup=False)
     if len(finished) > 1:
         console.print(f"All {len(finished)}, fused: python predict.py ckpt={folder}", markup=False)
-
-
-@one_line_errors
-def main() -> None:
-    """Rebuild the table of a sweep."""
-    parser = argparse.ArgumentParser(
-        prog="python -m digits.sweep", description="Rebuild and print the table of a sweep."
-    )
-    parser.add_argument("folder", type=Path, help="of the sweep: it holds a folder per job")
-    folder = parser.parse_args().folder
-    if not any(folder.glob("*/.hydra/overrides.yaml")):
-        raise DigitsError(
-            f"{folder}: no jobs in it; expected the folder of a sweep, such as "
-            "outputs/train/..., with a run directory of train.py per job."
-        )
-    print_table(folder, write_table(folder))
-
-
-if __name__ == "__main__":
-    main()

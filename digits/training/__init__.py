@@ -1,0 +1,1 @@
+"""Training: the LightningModule, schedules, callbacks, and the end of a run."""

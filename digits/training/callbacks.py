@@ -1,4 +1,4 @@
-"""What people see while a detector trains."""
+"""Callbacks that show the progress of a training: a line per epoch, pictures in TensorBoard."""
 
 import time
 from typing import Any

@@ -12,8 +12,9 @@ from PIL import Image
 
 from digits.data.coco import CocoDigits, open_split
 from digits.data.distant import Distant
-from digits.data.folder import LONGEST, PhotoFolder
+from digits.data.folder import PhotoFolder
 from digits.data.mixed import Mixed
+from digits.data.photos import LONGEST
 from digits.data.synthetic import SyntheticDigits
 from digits.types import PhotoDataset
 
@@ -33,7 +34,10 @@ def folder(root: Path) -> PhotoFolder:
 
 
 def mixed(root: Path) -> Mixed:
-    sources = {"real": open_split("train", str(root)), "synthetic": SyntheticDigits(9)}
+    sources: dict[str, PhotoDataset] = {
+        "real": open_split("train", str(root)),
+        "synthetic": SyntheticDigits(9),
+    }
     return Mixed(sources, {"real": 1, "synthetic": 1}, 12)
 
 
@@ -98,7 +102,10 @@ def test_the_size_of_a_reduced_photo_is_that_of_its_file(coco_root: Path) -> Non
 
 
 def test_a_mix_with_photos_without_labels_is_not_labelled(coco_root: Path) -> None:
-    parts = {"labelled": SyntheticDigits(3), "not": open_split("test", str(coco_root))}
+    parts: dict[str, PhotoDataset] = {
+        "labelled": SyntheticDigits(3),
+        "not": open_split("test", str(coco_root)),
+    }
     assert Mixed(parts, {"labelled": 1}, 4).labelled
     assert not Mixed(parts, {"labelled": 1, "not": 1}, 4).labelled
 

@@ -1,12 +1,8 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import torch
 
-from digits.data.coco import CocoDigits
-from digits.data.distant import Distant, main
-from digits.data.synthetic import SyntheticDigits, write
+from digits.data.distant import Distant
+from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
 
 
@@ -50,20 +46,3 @@ def test_photos_without_digits_stay_as_they_are() -> None:
 def test_a_wrong_share_is_refused(share: tuple[float, float]) -> None:
     with pytest.raises(DigitsError, match="0 < share < 1"):
         Distant(SyntheticDigits(1), share)
-
-
-def test_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], exit_code: Callable[..., int]
-) -> None:
-    write(tmp_path / "near", 40)
-    command = (main, str(tmp_path / "near"), str(tmp_path / "far"))
-    assert exit_code(*command) == 0
-    near = CocoDigits(tmp_path / "near/valid", tmp_path / "near/valid.json")
-    far = CocoDigits(tmp_path / "far/valid", tmp_path / "far/valid.json")
-    far.verify()
-    assert far.image_ids.tolist() == near.image_ids.tolist()
-    assert torch.equal(far[0][0], Distant(near)[0][0])
-    assert "split=valid" in capsys.readouterr().out
-    assert exit_code(*command) == 1
-    error = capsys.readouterr().err
-    assert "exists already" in error and error.count("\n") == 1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from digits.data.photos import check_photo, load_photo, load_reduced
+from digits.data.photos import check_photo, load_photo, load_reduced, photo_size, reduced
 from digits.errors import DigitsError
 
 RED, WHITE, BLACK = [255, 0, 0], [255, 255, 255], [0, 0, 0]
@@ -114,7 +114,7 @@ def test_a_photo_marked_as_rotated_is_turned_upright(
 ) -> None:
     path = rotated(tmp_path / f"1.{kind}", orientation)
     photo = load_photo(path)
-    assert photo.shape[1:] == shape and load_reduced(path, 100)[1] == shape
+    assert photo.shape[1:] == shape == photo_size(path) and load_reduced(path, 100)[1] == shape
     assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
 
 
@@ -129,6 +129,16 @@ def test_a_large_photo_is_reduced_upright_and_its_own_size_told(
     assert photo.shape[1:] == shape and photo.is_contiguous()
     assert size == (8 * shape[0], 8 * shape[1])
     assert photo[0][dark].float().mean() < 10 and photo[0].float().mean() > 100
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif"])
+def test_a_picture_is_reduced_as_its_file_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    path = rotated(tmp_path / f"1.{kind}", 6)
+    with Image.open(path) as image:
+        photo, size = reduced(image, 100)
+        assert size == (40, 20) and torch.equal(photo, load_reduced(path, 100)[0])
+        assert reduced(image, 10)[0].shape == (3, 10, 5)
+        assert torch.equal(reduced(image, 100)[0], photo)
 
 
 def test_a_damaged_tag_does_not_spoil_a_photo(png: Path) -> None:

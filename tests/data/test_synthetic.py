@@ -1,9 +1,7 @@
 """The synthetic photos keep their contract, SVHN's statistics, and honest boxes."""
 
-import json
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,14 +11,12 @@ import torch
 
 from digits.data.synthetic import (
     SyntheticDigits,
-    dataset,
     fit_layouts,
     layouts,
     render,
     scenery,
     typefaces,
 )
-from digits.data.synthetic.__main__ import main
 from digits.errors import DigitsError
 
 COUNT = 400
@@ -206,68 +202,6 @@ def test_fit(tmp_path: Path) -> None:
     assert slope == round(1000 * 4 / 11.5) and gap == round(1000 * 3 / 20)
     ink, ground, around = table["colours"][0].mean(1)
     assert ink < 60 and ground > 150 and around > 150
-
-
-def test_command_line_writes_the_courses_layout(
-    tmp_path: Path, capsys, exit_code: Callable[..., int]
-) -> None:
-    out = tmp_path / "new" / "made"
-    assert exit_code(main, str(out), "--count", "12", "--seed", "2") == 0
-    assert f"python train.py data=coco data.root={out}" in capsys.readouterr().out
-    assert {p.name for p in out.iterdir()} == {"train", "train.json", "valid", "valid.json", "test"}
-    assert [p.name for p in out.parent.iterdir()] == ["made"]  # nothing unfinished left behind
-    assert len(list((out / "test").iterdir())) == 1
-    coco = json.loads((out / "train.json").read_text())
-    assert coco["categories"] == [{"id": d + 1, "name": str(d)} for d in range(10)]
-    assert [image["id"] for image in coco["images"]] == list(range(1, 13))
-    assert [a["id"] for a in coco["annotations"]] == list(range(1, len(coco["annotations"]) + 1))
-    data = SyntheticDigits(12, seed=6)  # three splits of seed 2: 6, 7, 8
-    for index, image in enumerate(coco["images"]):
-        photo, target = data[index]
-        stored = cv2.imread(str(out / "train" / image["file_name"]), cv2.IMREAD_COLOR_RGB)
-        assert stored.shape == (image["height"], image["width"], 3)
-        assert (stored.transpose(2, 0, 1) == photo.numpy()).all()
-        mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
-        assert [a["category_id"] for a in mine] == target["labels"].tolist()
-        for annotation, (x1, y1, x2, y2) in zip(mine, target["boxes"].tolist(), strict=True):
-            assert annotation["bbox"] == [x1, y1, x2 - x1, y2 - y1]
-            assert annotation["area"] == (x2 - x1) * (y2 - y1) and annotation["iscrowd"] == 0
-    valid = (out / "valid" / "1.png").read_bytes()
-    assert valid != (out / "train" / "1.png").read_bytes()
-    assert valid != (out / "test" / "1.png").read_bytes()
-
-
-def test_command_line_fills_an_empty_folder(tmp_path: Path, exit_code: Callable[..., int]) -> None:
-    assert exit_code(main, str(tmp_path), "--count", "1") == 0
-    assert (tmp_path / "valid.json").is_file()
-
-
-def test_command_line_refuses_a_count_of_nothing(
-    tmp_path: Path, capsys, exit_code: Callable[..., int]
-) -> None:
-    assert exit_code(main, str(tmp_path / "out"), "--count", "0") == 1
-    assert "expected count >= 1" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_command_line_refuses_a_folder_in_use(
-    tmp_path: Path, capsys, exit_code: Callable[..., int]
-) -> None:
-    (tmp_path / "mine.txt").write_text("precious")
-    assert exit_code(main, str(tmp_path), "--count", "3") == 1
-    error = capsys.readouterr().err
-    assert "exists already" in error and error.count("\n") == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
-
-
-def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
-    def interrupt(rng):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(dataset, "render", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        main([str(tmp_path / "out"), "--count", "3"])
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def test_a_bad_run_keeps_the_results_of_the_one_before(
 @pytest.mark.slow
 def test_the_command_itself_from_any_folder(tmp_path: Path) -> None:
     """Unlike the tests above, in a process of its own: nothing but our line reaches stderr."""
-    script = Path(__file__).parents[1] / "predict.py"
+    script = Path(__file__).parents[2] / "predict.py"
     done = subprocess.run(
         [sys.executable, str(script), "ckpt=none.ckpt", f"output_dir={tmp_path}/out"],
         cwd=tmp_path,

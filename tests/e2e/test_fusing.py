@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from conftest import run_script
-from digits.io import read_detections
 from PIL import Image
+
+from digits.io import read_detections
 
 Script = Callable[..., Any]
 COUNTS = ("data.valid_count=6", "data.test_count=5")
@@ -60,7 +61,7 @@ def test_a_sweep_becomes_one_submission(fused: Any, sweep: Path) -> None:
         assert text in fused.out
     # The promise, on valid: each task takes what is best.
     rows = {row["name"]: row for row in recipe["table"]}
-    boxes = {name: max(row["map"], row["map_refined"]) for name, row in rows.items()}
+    boxes = {name: max(row["map_raw"], row["map_refined"]) for name, row in rows.items()}
     assert boxes[recipe["boxes"]] == max(boxes.values())
     right = {name: row["number_accuracy"] for name, row in rows.items()}
     assert right[recipe["numbers"]] == max(right.values())
@@ -100,7 +101,7 @@ def test_whether_boxes_are_refined_can_be_said_of_a_fitted_fusion(
     files = f"detections=[{','.join(detections(sweep, 'test'))}]"
     fit = f"fusion.fit={fused.folder / 'fusion.json'}"
     for refine in (True, False):
-        outcome = predict(files, fit, f"reading.refine={refine}".lower())
+        outcome = predict(files, fit, f"submission.refine={refine}".lower())
         assert json.loads((outcome.folder / "fusion.json").read_text())["refine"] is refine
 
 
@@ -171,9 +172,9 @@ def test_members_of_other_photos_or_classes_are_refused_by_name(
         (["fusion.weights=atuo"], "fusion.weights=atuo: expected auto, null"),
         (["fusion.iou=7"], "fusion.iou=7"),
         (["tta.scales=[0]"], "tta.scales: expected factors above 0"),
-        (["reading.refine=maybe"], "reading.refine=maybe: expected true, false or auto"),
-        (["reading.min_confidence=2"], "reading.min_confidence=2: expected a share"),
-        (["map_backend=matlab"], "map_backend=matlab: expected one of"),
+        (["submission.refine=maybe"], "submission.refine=maybe: expected true, false or auto"),
+        (["submission.min_confidence=2"], "submission.min_confidence=2: expected a share"),
+        (["submission.map_backend=matlab"], "map_backend=matlab: expected one of"),
         (["labels=valid.json"], "labels is set without detections"),
         (["fusion.fit=/no.json"], "fusion.fit=/no.json: not a fusion.json"),
         (["detections=[a.json]"], "ckpt and detections are both set"),

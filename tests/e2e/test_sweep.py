@@ -23,7 +23,8 @@ import train as train_script
 from digits import checkpoint
 from digits.errors import DigitsError
 from digits.models.weights import load_plain
-from digits.sweep import table
+from digits.sweep import __main__ as sweep_command
+from digits.sweep import table as sweep
 from digits.sweep.jobs import device_of_job, job_name
 from digits.training.module import DigitDetector
 
@@ -132,7 +133,7 @@ def test_the_table_can_be_rebuilt(
     before = rows(folder)
     (folder / "sweep.csv").unlink()
     monkeypatch.setattr(sys, "argv", ["sweep", str(folder)])
-    sweep.main()
+    sweep_command.main()
     assert rows(folder) == before
     assert f"ckpt={folder}/2_adamw_devices-1/best.ckpt" in capsys.readouterr().out
 
@@ -142,7 +143,7 @@ def test_a_folder_without_jobs(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["sweep", str(tmp_path)])
     with pytest.raises(SystemExit):
-        sweep.main()
+        sweep_command.main()
     assert f"{tmp_path}: no jobs in it" in capsys.readouterr().err
 
 

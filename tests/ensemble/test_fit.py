@@ -10,8 +10,9 @@ import torch
 from simulated import simulate
 
 from digits.ensemble import Fuser, Fusion
-from digits.ensemble.fit import fit_recipe, starting
-from digits.ensemble.members import find
+from digits.ensemble.fit import fit_recipe
+from digits.ensemble.members import find_files
+from digits.ensemble.options import FusionOptions
 from digits.ensemble.recipe import Recipe
 from digits.ensemble.tune import Tuner
 from digits.errors import DigitsError
@@ -50,8 +51,7 @@ def fit(members: list[Records], targets: Records, start: Fusion | None, **more: 
     reader: Reader = more.pop("reader", ThresholdReader(0.3))
     with Fuser(members) as fuser:
         names = about(*"abcde"[: len(members)])
-        tuner = Tuner(fuser, members, targets)
-        return fit_recipe(names, tuner, start, more.pop("auto", False), reader, **more)
+        return fit_recipe(names, fuser, targets, start, reader, **more)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_members_of_equal_worth_are_better_together(photos: tuple[Records, Recor
     recipe = fit(members, targets, Fusion((1.0,) * 3))
     rows = {row["name"]: row for row in recipe.table}
     assert list(rows) == ["a", "b", "c", "fusion"]
-    assert rows["fusion"]["map"] > max(rows[n]["map"] for n in "abc") + 0.03
+    assert rows["fusion"]["map_raw"] > max(rows[n]["map_raw"] for n in "abc") + 0.03
     assert recipe.boxes == "fusion" and "pred.json: from fusion" in recipe.choices()
 
 
@@ -89,18 +89,18 @@ def test_each_task_keeps_its_best_member_where_fusing_does_not_help(
 def test_refining_is_decided_or_said(photos: tuple[Records, Records]) -> None:
     records, targets = photos
     members = [blurred(records, targets, seed, 1.5) for seed in range(2)]
-    said = [fit(members, targets, Fusion((1.0, 1.0)), refined=r).refine for r in (True, False)]
+    said = [fit(members, targets, Fusion((1.0, 1.0)), refine=r).refine for r in (True, False)]
     assert said == [True, False]
     auto = fit(members, targets, Fusion((1.0, 1.0)))
     row = next(row for row in auto.table if row["name"] == auto.boxes)
-    assert auto.refine == (row["map_refined"] > row["map"])
+    assert auto.refine == (row["map_refined"] > row["map_raw"])
 
 
 def test_a_bad_member_loses_its_weight(photos: tuple[Records, Records]) -> None:
     records, targets = photos
     members = [blurred(records, targets, 0, 1.5), blurred(records, targets, 1, 8.0)]
     with Fuser(members) as fuser:
-        tuner = Tuner(fuser, members, targets)
+        tuner = Tuner(fuser, targets)
         tuned = tuner.tune(Fusion((1.0, 1.0)), range(60))
         assert tuned.weights[0] == 1 > tuned.weights[1]
         # Too few photos to learn from.
@@ -128,13 +128,16 @@ def test_a_recipe_is_stored_and_found_again_for_its_members_alone(
 
 
 def test_what_weights_mean() -> None:
-    assert starting(2, "none") == (None, False)
-    assert starting(2, "wbf", "auto", iou=0.5) == (Fusion((1.0, 1.0), "wbf", 0.5), True)
-    assert starting(2, "nms", None) == (Fusion((1.0, 1.0), "nms"), False)
-    assert starting(2, "wbf", [1.5, 1])[0] == Fusion((1.5, 1.0))
+    none, auto = FusionOptions("none"), FusionOptions("wbf", "auto", iou=0.5)
+    assert none.fusion(2) is None and not none.tunes
+    assert auto.fusion(2) == Fusion((1.0, 1.0), 0.5) and auto.tunes
+    assert FusionOptions().fusion(2) == Fusion((1.0, 1.0)) and not FusionOptions().tunes
+    assert FusionOptions("wbf", [1.5, 1]).fusion(2) == Fusion((1.5, 1.0))
     for weights, says in (([1.0], "1 numbers for 2 members"), ("atuo", "expected auto, null")):
         with pytest.raises(DigitsError, match=says):
-            starting(2, "wbf", weights)
+            FusionOptions("wbf", weights).fusion(2)
+    with pytest.raises(DigitsError, match=r"fusion.method=nms: expected wbf, none"):
+        FusionOptions("nms")
 
 
 def test_the_files_that_an_argument_means(tmp_path: Path) -> None:
@@ -144,13 +147,13 @@ def test_the_files_that_an_argument_means(tmp_path: Path) -> None:
         path.touch()
     found = [str(p) for p in paths]
     folder = str(tmp_path / "sweep")
-    assert find(folder, "best.ckpt", "ckpt") == paths
-    assert find(f"{folder}/*/best.ckpt", "best.ckpt", "ckpt") == paths[:2]
-    assert find(found[::-1], "best.ckpt", "ckpt") == paths[::-1]  # in the order given
-    assert find(None, "best.ckpt", "ckpt") == []
+    assert find_files(folder, "best.ckpt", "ckpt") == paths
+    assert find_files(f"{folder}/*/best.ckpt", "best.ckpt", "ckpt") == paths[:2]
+    assert find_files(found[::-1], "best.ckpt", "ckpt") == paths[::-1]  # in the order given
+    assert find_files(None, "best.ckpt", "ckpt") == []
     (tmp_path / "empty").mkdir()
     for value in (str(tmp_path / "empty"), f"{folder}/x*"):
         with pytest.raises(DigitsError, match=rf"ckpt={value.replace('*', '.')}: nothing there"):
-            find(value, "best.ckpt", "ckpt")
+            find_files(value, "best.ckpt", "ckpt")
     with pytest.raises(DigitsError, match="is given twice"):
-        find([folder, found[0]], "best.ckpt", "ckpt")
+        find_files([folder, found[0]], "best.ckpt", "ckpt")

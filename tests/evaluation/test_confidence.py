@@ -3,8 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.evaluation import coverage_at, coverage_curve, expected_calibration_error
-from digits.evaluation.confidence import calibration_error_by_chance
+from digits.evaluation.confidence import (
+    calibration_error_by_chance,
+    coverage_at,
+    coverage_curve,
+    expected_calibration_error,
+)
 
 photos = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30)
 

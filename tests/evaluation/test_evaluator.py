@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digits.errors import DigitsError
-from digits.evaluation.evaluator import BACKENDS, Evaluation
+from digits.evaluation.evaluator import BACKENDS, Evaluator
 from digits.reading import ThresholdReader
 
 
@@ -31,7 +31,7 @@ def nothing() -> dict[str, Any]:
 
 
 def score(pairs: list[Any], backend: str = BACKENDS[0], **kwargs: Any) -> dict[str, float]:
-    evaluation = Evaluation(ThresholdReader(), backend, **kwargs)
+    evaluation = Evaluator(ThresholdReader(), backend, **kwargs)
     for detections, truth in pairs:
         evaluation.update([detections], [truth])
     evaluation.gather()  # a single process: nothing to gather
@@ -131,7 +131,7 @@ def test_one_class_alone_works_per_class() -> None:
 
 def test_reset_forgets() -> None:
     truth = target(1, (1, 0))
-    evaluation = Evaluation(ThresholdReader())
+    evaluation = Evaluator(ThresholdReader())
     evaluation.update([nothing()], [target(9, (3, 0))])
     evaluation.reset()
     evaluation.update([found(truth)], [truth])
@@ -140,4 +140,4 @@ def test_reset_forgets() -> None:
 
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(DigitsError, match="map_backend=coco: expected one of faster_coco_eval, py"):
-        Evaluation(ThresholdReader(), "coco")
+        Evaluator(ThresholdReader(), "coco")

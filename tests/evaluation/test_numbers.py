@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.evaluation import NumberAccuracy
+from digits.evaluation.numbers import NumberAccuracy
 
 number = st.text("0123456789", min_size=1, max_size=5)
 pairs = st.lists(st.tuples(number | st.just("-1"), number), max_size=8)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from digits.evaluation import map_by_height
+from digits.evaluation.heights import map_by_height
 from digits.evaluation.scores import NONE, confusion_matrix, number_scores
 from digits.reading import ThresholdReader
 

@@ -8,7 +8,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from digits.data.folder import LONGEST, PhotoFolder
-from digits.inference.detect import predict
+from digits.inference.detect import detect
+from digits.inference.options import InferenceOptions
+
+TWO_AT_ONCE = InferenceOptions(torch.device("cpu"), batch_size=2, num_workers=0)
 
 
 class GreyReader(nn.Module):
@@ -40,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_detections_come_in_the_order_of_the_photos(folder: Path) -> None:
     model = GreyReader()
-    found = list(predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0))
+    found = list(detect(model, PhotoFolder(str(folder)), TWO_AT_ONCE))
     assert [record["labels"].tolist() for record, _, _ in found] == [[i + 1] for i in range(10)]
     assert [record["file_name"] for record, _, _ in found] == [f"{i + 1}.png" for i in range(10)]
     assert [len(batch) for batch in model.batches] == [2, 2, 2, 2, 2]
@@ -48,15 +51,15 @@ def test_detections_come_in_the_order_of_the_photos(folder: Path) -> None:
 
 def test_photos_of_one_shape_share_a_batch(folder: Path) -> None:
     model = GreyReader()
-    list(predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0))
+    list(detect(model, PhotoFolder(str(folder)), TWO_AT_ONCE))
     mixed = [batch for batch in model.batches if len(set(batch)) > 1]
     assert len(mixed) <= 1
 
 
 def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits.prediction._BYTES", 1)
+    monkeypatch.setattr("digits.inference.detect._BYTES", 1)
     model = GreyReader()
-    found = predict(model, PhotoFolder(str(folder)), torch.device("cpu"), 2, num_workers=0)
+    found = detect(model, PhotoFolder(str(folder)), TWO_AT_ONCE)
     next(found)
     assert len(model.batches) == 1  # the first batch was detected before the second was waited for
     assert len(list(found)) == 9
@@ -65,7 +68,7 @@ def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyP
 def test_boxes_refer_to_the_pixels_of_the_file(tmp_path: Path) -> None:
     Image.new("RGB", (3000, 1500), (7, 7, 7)).save(tmp_path / "a.png")
     data = PhotoFolder(str(tmp_path))
-    ((record, _, photo),) = predict(GreyReader(), data, torch.device("cpu"), 2, num_workers=0)
+    ((record, _, photo),) = detect(GreyReader(), data, TWO_AT_ONCE)
     assert photo.shape == (3, LONGEST // 2, LONGEST)
     assert (record["height"], record["width"]) == (1500, 3000)
     assert record["boxes"].tolist() == [[0, 0, 1500, 1500]]

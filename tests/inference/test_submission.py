@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from digits.io import read_detections
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digits.errors import DigitsError
+from digits.inference.options import SubmissionOptions
 from digits.inference.submission import SubmissionWriter
+from digits.io import read_detections
 from digits.reading import ThresholdReader
 
 FILES = {"detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip"}
@@ -104,8 +105,9 @@ def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.5])
 def test_a_confidence_outside_0_to_1_is_refused(tmp_path: Path, value: float) -> None:
-    with pytest.raises(DigitsError, match=r"reading.min_confidence=.*expected a share in \[0, 1\]"):
-        SubmissionWriter(tmp_path, {}, value)
+    says = r"submission.min_confidence=.*expected a share in \[0, 1\]"
+    with pytest.raises(DigitsError, match=says):
+        SubmissionOptions(tmp_path, min_confidence=value)
 
 
 def test_detections_json_can_be_read_back(tmp_path: Path) -> None:

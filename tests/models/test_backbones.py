@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from digits.io import read_detections
+from digits.models.parts import FixedNorm, Parts, add_stochastic_depth
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
@@ -26,9 +26,9 @@ from torchvision.models.detection import (
 
 from digits import checkpoint
 from digits.errors import DigitsError
+from digits.io import read_detections
 from digits.models import families, resnets
 from digits.models.detector import build_detector
-from digits.models.parts import FixedNorm, Parts, add_stochastic_depth
 from digits.models.timm_fpn import timm_fpn
 from digits.types import check_detections
 

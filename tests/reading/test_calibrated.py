@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from simulated import simulate
 
 from digits.errors import DigitsError
-from digits.evaluation import expected_calibration_error
+from digits.evaluation.confidence import expected_calibration_error
 from digits.geometry import match
 from digits.reading import CalibratedReader, CascadeReader, ThresholdReader
 from digits.reading.compare import advantages, compare, rescaled
-from digits.reading.crossfit import bootstrap_interval, cross_fit, saw
+from digits.reading.crossfit import bootstrap_interval, cross_fit, was_fitted_to
 from digits.reading.refine import refine
 from digits.types import target_number
 
@@ -30,7 +30,7 @@ def photos() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def reader(photos: Any) -> CalibratedReader:
-    return CalibratedReader().fitted_to(*photos)
+    return CalibratedReader().fit(*photos)
 
 
 def accuracy(readings: list[Any], targets: list[dict[str, Any]]) -> float:
@@ -63,9 +63,9 @@ def test_rescaled_scores_change_nothing_that_matters(photos: Any) -> None:
 def test_the_same_photos_from_farther_away_are_others(photos: Any) -> None:
     """Or the figures of one would be taken for those of the other."""
     records, targets = photos
-    reader = CalibratedReader().fitted_to(records, targets)
-    assert saw(reader, targets) and saw(reader, targets[::-1])
-    assert not saw(reader, [t | {"boxes": t["boxes"] / 2} for t in targets])
+    reader = CalibratedReader().fit(records, targets)
+    assert was_fitted_to(reader, targets) and was_fitted_to(reader, targets[::-1])
+    assert not was_fitted_to(reader, [t | {"boxes": t["boxes"] / 2} for t in targets])
 
 
 def test_cross_fitting_shows_no_photo_to_its_own_reader(photos: Any) -> None:
@@ -73,7 +73,7 @@ def test_cross_fitting_shows_no_photo_to_its_own_reader(photos: Any) -> None:
     seen = []
 
     class Spy(ThresholdReader):
-        def fitted_to(self, records: Any, targets: Any) -> "Spy":
+        def fit(self, records: Any, targets: Any) -> "Spy":
             spy = Spy()
             spy.known = {r["image_id"] for r in records}  # type: ignore[attr-defined]
             return spy
@@ -91,32 +91,32 @@ def test_cross_fitting_shows_no_photo_to_its_own_reader(photos: Any) -> None:
 def test_what_was_fitted_is_plain_data_that_reads_the_same(
     photos: Any, reader: CalibratedReader
 ) -> None:
-    stored = json.loads(json.dumps(reader.fitted))
-    again = CalibratedReader().with_fit(stored)
+    stored = json.loads(json.dumps(reader.state))
+    again = CalibratedReader().load_state(stored)
     for record in photos[0][:50]:
         assert again.read(record).confidence == reader.read(record).confidence
         assert again(record) == reader(record)
 
 
 def test_a_fit_of_another_version_is_refused(reader: CalibratedReader) -> None:
-    other = dict(reader.fitted or {}, features=["score"])
+    other = dict(reader.state or {}, features=["score"])
     with pytest.raises(DigitsError, match=r"weighs \['score'\], expected .* train again"):
-        CalibratedReader(fitted=other)
+        CalibratedReader(state=other)
 
 
 def test_with_few_labelled_photos_the_threshold_reads_and_it_says_so(photos: Any) -> None:
     records, targets = (part[:49] for part in photos)
-    few = CalibratedReader(score_threshold=0.3).fitted_to(records, targets)
-    assert few.fitted is None
+    few = CalibratedReader(score_threshold=0.3).fit(records, targets)
+    assert few.state is None
     assert few.description == "threshold 0.3 (not calibrated: takes 50 photos)"
     assert [few(r) for r in records] == [ThresholdReader(0.3)(r) for r in records]
 
 
 def test_evidence_can_be_left_out(photos: Any, reader: CalibratedReader) -> None:
-    without = CalibratedReader(ignore=["line", "gap"]).fitted_to(*photos).fitted
-    assert without is not None and reader.fitted is not None
+    without = CalibratedReader(ignore=["line", "gap"]).fit(*photos).state
+    assert without is not None and reader.state is not None
     columns = [without["features"].index(name) for name in ("line", "gap")]
-    for fitted, weighed in ((without, False), (reader.fitted, True)):
+    for fitted, weighed in ((without, False), (reader.state, True)):
         assert np.array(fitted["weights"])[:, columns].any() == weighed
     with pytest.raises(DigitsError, match="reading.ignore: unknown evidence 'lime'; there is"):
         CalibratedReader(ignore=["lime"])
@@ -128,7 +128,7 @@ def test_boxes_that_more_models_found_are_trusted_more(photos: Any) -> None:
     for record, target in zip(records, targets, strict=True):
         shown = match(record["boxes"].numpy(), target["boxes"].numpy()) >= 0
         voted.append(record | {"votes": torch.from_numpy(np.where(shown, 5, 1))})
-    fitted = CalibratedReader().fitted_to(voted, targets)
+    fitted = CalibratedReader().fit(voted, targets)
     sure, unsure = (
         fitted.read(line((10, 5, 1, 0.5)) | {"votes": torch.tensor([votes])}).confidence
         for votes in (5, 1)
@@ -145,7 +145,7 @@ def test_detections_of_a_single_kind_can_be_fitted(photos: Any, boxes_are: str) 
         records.append(exact | {"scores": torch.full((len(target["labels"]),), 0.9)})
         if boxes_are == "all wrong":
             records[-1]["boxes"] = records[-1]["boxes"] + 1000
-    fitted = CalibratedReader().fitted_to(records, targets)
+    fitted = CalibratedReader().fit(records, targets)
     readings = [fitted.read(record) for record in records]
     assert all(reading.number != "-1" for reading in readings)
     if boxes_are == "all right":

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from digits.io import detections_to_json
 from simulated import simulate
 
 from digits import calibrate, checkpoint
+from digits.io import detections_to_json
 from digits.reading.__main__ import main
 
 
@@ -75,20 +75,20 @@ def test_a_finished_checkpoint_is_calibrated_anew(
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit):  # the header names no checkpoint
         calibrate.main()
-    assert "found with other weights than those of" in capsys.readouterr().err
+    assert "made with other weights than those of" in capsys.readouterr().err
     content = json.loads(files[0].read_text())
     content["header"] = checkpoint.header(before, path, {"min_size": 56})
     files[0].write_text(json.dumps(content))
     with pytest.raises(SystemExit):
         calibrate.main()
-    assert "found with other settings than those of" in capsys.readouterr().err
+    assert "made with other settings than those of" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", [*arguments, "--inference", "min_size=56"])
     calibrate.main()
     assert "reading: calibrated on 60 photos" in capsys.readouterr().out
     loaded = checkpoint.load(path)
     assert checkpoint.rebuild_reader(loaded).description == "calibrated on 60 photos"
     metrics = loaded["digits"]["metrics"]
-    assert checkpoint.refines(loaded, "auto") is (metrics["map_refined"] > metrics["map"])
+    assert checkpoint.refines(loaded) is (metrics["map"] > metrics["map_raw"])
     assert metrics["number_accuracy"] > 0.5
     # What the reading was fitted to is what the checkpoint now does: the size, not the anchors.
     after = checkpoint.header(loaded, path, {})

@@ -7,13 +7,15 @@ import torch
 
 from digits import checkpoint
 from digits.data.synthetic import SyntheticDigits
-from digits.training.finish import finish_run
+from digits.inference.options import InferenceOptions
+from digits.training.finish import TrainingCost, finish_run
 
-SPENT = {"epochs": 1.0, "minutes": 0.1, "parameters": 1.0}
+COST = TrainingCost(epochs=1, minutes=0.1, parameters=1)
+ON_CPU = InferenceOptions(torch.device("cpu"), batch_size=4, num_workers=0)
 
 
 def finish(folder: Path) -> dict[str, float] | None:
-    return finish_run(folder, SPENT, SyntheticDigits(4), "faster_coco_eval", 4, 0)
+    return finish_run(folder, COST, SyntheticDigits(4), "faster_coco_eval", ON_CPU)
 
 
 def unfinished(trained: Any, path: Path, step: int) -> None:

@@ -1,0 +1,69 @@
+"""What a backbone brings to a detector, and the box heads to choose from; torch only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor, nn
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+
+BoxHead = Callable[[int, int], nn.Module]
+"""Makes a box head, `(N, channels, side, side)` to `(N, width)`, from channels and side."""
+
+
+def two_layer_head(channels: int, side: int) -> nn.Module:
+    """torchvision's box head: two linear layers of 1024 units."""
+    head: nn.Module = TwoMLPHead(channels * side * side, 1024)
+    return head
+
+
+def normalised_head(width: int) -> BoxHead:
+    """A box head with batch normalisation; without it, training from scratch stalls for epochs.
+
+    Args:
+        width: units of both linear layers.
+    """
+
+    def build(channels: int, side: int) -> nn.Module:
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs in (channels * side * side, width):
+            layers += [nn.Linear(inputs, width, bias=False)]
+            layers += [nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers)
+
+    return build
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """A feature extractor and what a detector needs to know of it.
+
+    Args:
+        features: photos `(B, 3, H, W)` to an OrderedDict of feature maps
+            `(B, out_channels, h, w)`, finest first; has the attribute `out_channels`.
+        strides: pixels of the photo per cell of each map.
+        extra_map: whether the last map serves the proposals alone and is not pooled from.
+        rpn_convs: 3 x 3 convolutions in the region proposal head.
+        box_head: see `BoxHead`.
+        anchor_sizes: torchvision's anchors per map, the square root of their area in pixels;
+            None: 32, 64, ...
+        state: state dict of a whole trained detector, to be loaded once it is assembled.
+    """
+
+    features: nn.Module
+    strides: tuple[int, ...]
+    extra_map: bool = False
+    rpn_convs: int = 1
+    box_head: BoxHead = two_layer_head
+    anchor_sizes: tuple[tuple[float, ...], ...] | None = None
+    state: dict[str, Tensor] | None = None
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of every feature map."""
+        return cast(int, self.features.out_channels)
+
+    @property
+    def pooled_strides(self) -> tuple[int, ...]:
+        """Strides of the maps that box features are pooled from."""
+        return self.strides[:-1] if self.extra_map else self.strides

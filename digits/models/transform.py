@@ -1,0 +1,88 @@
+"""Photos to the detector's input, and boxes there and back; torch only."""
+
+# mypy: allow-subclassing-any
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+
+from digits.types import Target
+
+
+class PhotoTransform(GeneralizedRCNNTransform):
+    """torchvision's transform, for uint8 photos as well, and with antialiasing.
+
+    torchvision shrinks without a filter, which breaks the thin strokes of digits in large photos.
+
+    Args:
+        min_size: short side of the resized photo, pixels; of several, training draws one and
+            evaluation takes the last.
+        max_size: bound on the long side, pixels.
+        image_mean: of the channels R, G, B in 0..1, to subtract.
+        image_std: of the same, to divide by.
+        size_divisible: the sides of a batch are padded to multiples of it, pixels.
+    """
+
+    def __init__(
+        self,
+        min_size: Sequence[int],
+        max_size: int,
+        image_mean: Sequence[float],
+        image_std: Sequence[float],
+        size_divisible: int,
+    ) -> None:
+        super().__init__(list(min_size), max_size, image_mean, image_std, size_divisible)
+
+    def forward(
+        self,
+        images: Sequence[Tensor],
+        targets: Sequence[Target] | None = None,
+        enlargement: float = 1.0,
+    ) -> tuple[ImageList, list[Target] | None]:
+        """A padded batch `(B, 3, H, W)` with the photos' sizes in it, and the targets' boxes in
+        its pixels.
+
+        Args:
+            images: see `resize`.
+            targets: one per photo; they are not changed.
+            enlargement: see `resize`.
+        """
+        pairs = [
+            self.resize(image, target, enlargement)
+            for image, target in zip(images, targets or [None] * len(images), strict=True)
+        ]
+        sizes = [(image.shape[1], image.shape[2]) for image, _ in pairs]
+        batch = ImageList(self.batch_images([image for image, _ in pairs]), sizes)
+        return batch, None if targets is None else [t for _, t in pairs if t is not None]
+
+    def resize(
+        self, image: Tensor, target: Target | None = None, enlargement: float = 1.0
+    ) -> tuple[Tensor, Target | None]:
+        """A photo, resized and normalised, and its target in pixels of the result.
+
+        Args:
+            image: uint8 in 0..255 or float in 0..1, `(3, H, W)`.
+            target: of the photo.
+            enlargement: factor on `min_size` and `max_size`.
+        """
+        height, width = image.shape[-2:]
+        short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
+        short, long = round(enlargement * short), round(enlargement * self.max_size)
+        scale = min(short / min(height, width), long / max(height, width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        white = 255 if image.dtype == torch.uint8 else 1
+        image = interpolate(image[None].float(), size, mode="bilinear", antialias=scale < 1)[0]
+        image = self.normalize(image / white)  # last, when a large photo has become small
+        if target is None:
+            return image, None
+        boxes = resize_boxes(target["boxes"], [height, width], list(size))
+        return image, {**target, "boxes": boxes}
+
+    def batch_images(self, images: list[Tensor], size_divisible: int | None = None) -> Tensor:
+        """Photos padded to one size, `(B, 3, H, W)`, channels last in memory."""
+        batch: Tensor = super().batch_images(images, size_divisible or self.size_divisible)
+        return batch.contiguous(memory_format=torch.channels_last)

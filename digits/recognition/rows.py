@@ -1,0 +1,126 @@
+"""Row hypotheses: the few sets of boxes in a photo that may be its number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from digits.geometry import by_score, overlaps, reading_order, suppress
+from digits.recognition.crops import Row, row_of
+
+MOST_ROWS = 6
+_MOST_BOXES = 200  # surest boxes that are looked at, however many there are
+_MOST_DIGITS = 9  # places that may be digits: 511 sets of them
+_LONGEST = 6  # digits of a number; SVHN has none longer
+_LEAST = 0.003  # a box's score over the photo's best
+_NMS_IOU = 0.4
+_SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
+# How far digits of one number usually differ, in spreads; from matched boxes of SVHN's valid photos.
+_HEIGHTS, _LINE = 0.18, 0.12  # of log(height), and of the distance to the line in heights
+_COVERED = 0.6  # share of a box in another above which both can hardly be digits
+_CLASH = 4.0  # nats that such a pair costs
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A set of boxes that may be the number.
+
+    Attributes:
+        indices: into the detections, in reading order, int64 `(K,)`.
+        row: where they lie.
+        weight: log of how plausible it is, relative to the photo's other hypotheses.
+    """
+
+    indices: np.ndarray
+    row: Row
+    weight: float
+
+
+def hypotheses(detections: Mapping[str, Any], most: int = MOST_ROWS) -> list[Hypothesis]:
+    """The most plausible rows of a photo, those of different extents.
+
+    The work is bounded: 200 boxes, nine places, 511 sets, whatever a detector emits.
+
+    Args:
+        detections: `boxes` `(N, 4)`, `scores` `(N,)`, `labels` `(N,)` of one photo.
+        most: hypotheses at most.
+
+    Returns:
+        The most plausible first; none only where there are no boxes.
+    """
+    boxes = np.asarray(detections["boxes"], dtype=np.float64).reshape(-1, 4)
+    scores = np.asarray(detections["scores"], dtype=np.float64)
+    labels = np.asarray(detections["labels"], dtype=np.int64)
+    likely = by_score(boxes, scores, labels)[:_MOST_BOXES]
+    likely = likely[scores[likely] >= _LEAST * scores.max(initial=0)]
+    if not len(likely):
+        return []
+    boxes, scores = boxes[likely], scores[likely]
+    iou = overlaps(boxes, boxes)
+    kept = suppress(np.arange(len(likely)), iou, _NMS_IOU)[:_MOST_DIGITS]
+    places = kept[reading_order(boxes[kept])]
+    chances = _chances(iou[places], scores, labels[likely])
+    sets = _sets(len(places))
+    weights = _weights(sets, boxes[places], chances)
+    return _different(sets, weights, likely[places], boxes[places], most)
+
+
+def _chances(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Probability `(K,)` that a place holds any digit, from the best score of every class there."""
+    missing = np.ones(len(iou))
+    for label in np.unique(labels):
+        best = np.where((iou > _SAME_PLACE) & (labels == label), scores, 0).max(axis=1)
+        missing *= 1 - best
+    return (1 - missing).clip(0.003, 0.99)
+
+
+def _sets(count: int) -> np.ndarray:
+    """All sets of 1 to 6 of `count` places, bool `(S, count)`."""
+    numbers = np.arange(1, 2**count)
+    sets = (numbers[:, None] >> np.arange(count)) & 1 == 1
+    found: np.ndarray = sets[sets.sum(axis=1) <= _LONGEST]
+    return found
+
+
+def _weights(sets: np.ndarray, boxes: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """Log of how plausible each set is, `(S,)`: its digits are there, alike, and in line."""
+    odds = np.log(chances / (1 - chances))
+    weight = sets @ odds
+    count = sets.sum(axis=1)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    heights = np.log(sides[:, 1])
+    x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
+
+    def moment(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Sum over each set of the product of two departures from its means."""
+        total: np.ndarray = sets @ (first * second) - (sets @ first) * (sets @ second) / count
+        return total
+
+    usual = np.exp(sets @ heights / count)
+    across, mixed = np.maximum(moment(x, x), 0), moment(x, y)
+    apart = np.maximum(moment(y, y) - mixed**2 / (across + 0.05 * usual**2), 0) / usual**2
+    uneven = np.maximum(moment(heights, heights), 0)
+    # As Student's t: what departs far from a row departs for reasons of its own.
+    weight -= 2 * np.log1p(uneven / _HEIGHTS**2 / 4) + 2 * np.log1p(apart / _LINE**2 / 4)
+    iou, area = overlaps(boxes, boxes), sides.prod(axis=1)[:, None]
+    share = iou * (area + area.T) / (1 + iou) / area
+    clash = np.triu(np.maximum(share, share.T) > _COVERED, 1).astype(float)
+    weight -= _CLASH * ((sets @ clash) * sets).sum(axis=1)
+    return weight
+
+
+def _different(
+    sets: np.ndarray, weights: np.ndarray, indices: np.ndarray, boxes: np.ndarray, most: int
+) -> list[Hypothesis]:
+    """The best set of each pair of ends, the best first."""
+    found: dict[tuple[int, int], Hypothesis] = {}
+    for number in np.argsort(-weights, kind="stable"):
+        chosen = np.flatnonzero(sets[number])
+        ends = int(chosen[0]), int(chosen[-1])
+        if ends not in found:
+            row = row_of(boxes[chosen])
+            found[ends] = Hypothesis(indices[chosen], row, float(weights[number]))
+        if len(found) >= most:
+            break
+    return list(found.values())

@@ -1,0 +1,33 @@
+"""Rebuild and print the table of a sweep.
+
+python -m digits.sweep DIR
+
+`DIR` is any folder of run directories: a sweep's, or `outputs/train`.
+"""
+
+import argparse
+from pathlib import Path
+
+from digits.console import one_line_errors
+from digits.errors import DigitsError
+from digits.sweep.table import print_table, write_table
+
+
+@one_line_errors
+def main() -> None:
+    """Rebuild the table of a sweep."""
+    parser = argparse.ArgumentParser(
+        prog="python -m digits.sweep", description="Rebuild and print the table of a sweep."
+    )
+    parser.add_argument("folder", type=Path, help="of the sweep: it holds a folder per job")
+    folder = parser.parse_args().folder
+    if not any(folder.glob("*/.hydra/overrides.yaml")):
+        raise DigitsError(
+            f"{folder}: no jobs in it; expected the folder of a sweep, such as "
+            "outputs/train/..., with a run directory of train.py per job."
+        )
+    print_table(folder, write_table(folder))
+
+
+if __name__ == "__main__":
+    main()
