@@ -136,7 +136,11 @@ def build_detector(
     model = DigitRCNN(backbone.features, rpn, roi_heads, transform, second_pass)
     if backbone.state is not None:
         random = load_detector_state(model, backbone.state)
-        _logger.info("Loaded weights; %d tensors start afresh: %s", len(random), ", ".join(random))
+        _logger.info(
+            "Loaded weights; %d tensors keep their random initialisation: %s",
+            len(random),
+            ", ".join(random),
+        )
     return model
 
 

@@ -143,6 +143,5 @@ def _four_stages(
     train_last(stages, trainable_layers, weights != "none")
     state = pretrained(weights, body, imagenet)
     maps = {str(2 * i + 1): width for i, width in enumerate(channels)}
-    return BackboneSpec(
-        pyramid(body.features, maps), (4, 8, 16, 32, 64), extra_map=True, state=state
-    )
+    features = pyramid(body.features, maps)
+    return BackboneSpec(features, (4, 8, 16, 32, 64), extra_map=True, state=state)

@@ -110,11 +110,8 @@ def _features(
     check_stochastic_depth(stochastic_depth)
     body = build(norm_layer=norm_layer(norm, weights != "none"))
     stages = [body.layer1, body.layer2, body.layer3, body.layer4]
-    train_last(
-        [[body.conv1, body.bn1], *([stage] for stage in stages)],
-        trainable_layers,
-        weights != "none",
-    )
+    groups = [[body.conv1, body.bn1], *([stage] for stage in stages)]
+    train_last(groups, trainable_layers, weights != "none")
     state = pretrained(weights, body, imagenet, coco)
     add_stochastic_depth([block for stage in stages for block in stage], "bn3", stochastic_depth)
     channels = {f"layer{i}": 256 * 2 ** (i - 1) for i in (1, 2, 3, 4)}

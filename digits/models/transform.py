@@ -19,23 +19,13 @@ class PhotoTransform(GeneralizedRCNNTransform):
     torchvision shrinks without a filter, which breaks the thin strokes of digits in large photos.
 
     Args:
-        min_size: short side of the resized photo, pixels; of several, training draws one and
-            evaluation takes the last.
+        min_size: short side of the resized photo, pixels, as a list; of several, training draws
+            one and evaluation takes the last.
         max_size: bound on the long side, pixels.
         image_mean: of the channels R, G, B in 0..1, to subtract.
         image_std: of the same, to divide by.
         size_divisible: the sides of a batch are padded to multiples of it, pixels.
     """
-
-    def __init__(
-        self,
-        min_size: Sequence[int],
-        max_size: int,
-        image_mean: Sequence[float],
-        image_std: Sequence[float],
-        size_divisible: int,
-    ) -> None:
-        super().__init__(list(min_size), max_size, image_mean, image_std, size_divisible)
 
     def forward(
         self,
@@ -51,9 +41,10 @@ class PhotoTransform(GeneralizedRCNNTransform):
             targets: one per photo; they are not changed.
             enlargement: see `resize`.
         """
+        each: Sequence[Target | None] = [None] * len(images) if targets is None else targets
         pairs = [
             self.resize(image, target, enlargement)
-            for image, target in zip(images, targets or [None] * len(images), strict=True)
+            for image, target in zip(images, each, strict=True)
         ]
         sizes = [(image.shape[1], image.shape[2]) for image, _ in pairs]
         batch = ImageList(self.batch_images([image for image, _ in pairs]), sizes)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from digits import fingerprints
 from digits.reading.base import Reader
@@ -45,6 +44,8 @@ def bootstrap_interval(
     values: np.ndarray, confidence: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:
     """Percentile interval of the mean of values `(N,)` under resampling of photos."""
+    from scipy import stats  # slow to import, and reading needs none
+
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < 2:  # nothing to resample
         return (float(sample[0]),) * 2 if len(sample) else (0.0, 0.0)

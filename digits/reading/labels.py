@@ -1,11 +1,11 @@
 """True digits from a COCO file alone, without its photos."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from digits.data.coco_json import read_coco
 from digits.errors import DigitsError
 from digits.types import Record, Target
 
@@ -16,28 +16,17 @@ def read_targets(path: Path) -> dict[int, Target]:
     Raises:
         DigitsError: no such file, or it is not COCO JSON of digits.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        sizes = {int(i["id"]): (float(i["width"]), float(i["height"])) for i in content["images"]}
-        digits: dict[int, list[list[float]]] = {image_id: [] for image_id in sizes}
-        for item in content["annotations"]:
-            x, y, width, height = item["bbox"]
-            digits[item["image_id"]].append([x, y, x + width, y + height, item["category_id"]])
-    except FileNotFoundError as error:
-        raise DigitsError(f"{path}: no such file of labels; give a COCO valid.json.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DigitsError(
-            f"{path}: {error!r}; expected COCO JSON: {{images, annotations, categories}}."
-        ) from error
+    if not path.is_file():
+        raise DigitsError(f"{path}: no such file of labels; give a COCO valid.json.")
+    annotations = read_coco(path)
+    boxes, labels, starts = annotations.boxes_by_photo(path)
     targets: dict[int, Target] = {}
-    for image_id, rows in digits.items():
-        table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
-        boxes = torch.minimum(table[:, :4].clamp(min=0), torch.tensor(sizes[image_id] * 2))
-        whole = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+    for index, image_id in enumerate(annotations.image_ids.tolist()):
+        rows = slice(starts[index], starts[index + 1])
         targets[image_id] = {
             "image_id": image_id,
-            "boxes": boxes[whole],
-            "labels": table[whole, 4].long(),
+            "boxes": torch.from_numpy(boxes[rows]),
+            "labels": torch.from_numpy(labels[rows]),
         }
     return targets
 

@@ -71,8 +71,8 @@ def row_of(boxes: np.ndarray) -> Row:
     place, drift = apart @ along, apart @ across
     first, last = (place - sides[:, 0] / 2).min(), (place + sides[:, 0] / 2).max()
     top, bottom = drift.min() - digit / 2, drift.max() + digit / 2
-    centre = middle + along * (first + last) / 2 + across * (top + bottom) / 2
-    return Row(*centre.tolist(), float(last - first), float(bottom - top), angle, digit)
+    x, y = (middle + along * (first + last) / 2 + across * (top + bottom) / 2).tolist()
+    return Row(x, y, float(last - first), float(bottom - top), angle, digit)
 
 
 def crop_row(
@@ -104,7 +104,9 @@ def crop_row(
     turn, shift, photo = _reduced(turn, shift, photo, width)
     matrix = np.column_stack([turn, shift])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(photo, matrix, (width, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        photo, matrix, (width, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _reduced(
@@ -147,4 +149,6 @@ def to_batches(crops: Sequence[np.ndarray], size: int = 64) -> list[tuple[list[i
     for index, crop in enumerate(ready):
         widths.setdefault(crop.shape[1], []).append(index)
     parts = [m[i : i + size] for _, m in sorted(widths.items()) for i in range(0, len(m), size)]
-    return [(p, torch.from_numpy(np.stack([ready[i] for i in p])).permute(0, 3, 1, 2)) for p in parts]
+    return [
+        (p, torch.from_numpy(np.stack([ready[i] for i in p])).permute(0, 3, 1, 2)) for p in parts
+    ]

@@ -58,7 +58,7 @@ def best_texts(
         Strings and their exact log-probabilities, the most probable first.
     """
     # Of each prefix: log-probability of the alignments that end in a blank, and in its last digit.
-    beam = {(): (0.0, -math.inf)}
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}
     for frame in frames.detach().double().cpu().tolist():
         likely = [c for c, value in enumerate(frame) if value >= math.log(max(least, 1e-300))]
         grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [-math.inf, -math.inf])

@@ -15,6 +15,8 @@ from digits.recognition.crops import CropOptions, Row, crop_row, row_of, to_batc
 from digits.types import PhotoDataset
 
 Augment = Callable[[Tensor, Any], tuple[Tensor, Any]]
+Group = tuple[Tensor, list[str]]
+"""Crops of one width, uint8 `(B, 3, 48, W)`, and their digits."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class RowJitter:
     Lengths are in digit heights.
     """
 
-    ends: float = 0.06  # (digit heights) spread of the row's left and right end
-    sides: float = 0.04  # (digit heights) spread of its top and bottom
+    ends: float = 0.08  # (digit heights) spread of the row's left and right end
+    sides: float = 0.06  # (digit heights) spread of its top and bottom
     angle: float = 2.0  # (degrees) spread of its line
     shear: float = 0.1  # (tangent) spread of the slant
     stretch: float = 0.12  # (fraction) spread of the width
@@ -99,7 +101,9 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         order = np.argsort(boxes[:, 0], kind="stable")  # as the true number is ordered
         return self.crop(to_array(photo), boxes[order], target["labels"].numpy()[order])
 
-    def crop(self, photo: np.ndarray, boxes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, str]:
+    def crop(
+        self, photo: np.ndarray, boxes: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, str]:
         """A row's crop: of a photo `(H, W, 3)`, boxes `(N, 4)` and labels `(N,)`, left to right."""
         rng, options, shear, part = draw_generator(), self.options, 0.0, slice(None)
         if not len(boxes):
@@ -125,7 +129,7 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         return crop, "".join(str(int(label) - 1) for label in labels[part])
 
 
-def collate(items: list[tuple[np.ndarray, str]]) -> list[tuple[Tensor, list[str]]]:
-    """A batch as groups of crops of one width: uint8 `(B, 3, 48, W)`, and their digits."""
+def collate(items: list[tuple[np.ndarray, str]]) -> list[Group]:
+    """A batch as groups of crops of one width."""
     groups = to_batches([crop for crop, _ in items], size=len(items))
     return [(crops, [items[i][1] for i in chosen]) for chosen, crops in groups]

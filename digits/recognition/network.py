@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from digits.models.layers import FrozenBatchNorm
 from digits.models.ppocr import TextFPN
 from digits.types import NUM_CLASSES
 
@@ -63,7 +64,7 @@ class PPOCRRecognizer(nn.Module):
 
     def __init__(self, classes: int = NUM_CLASSES, dropout: float = 0.0) -> None:
         super().__init__()
-        body = TextFPN(out_channels=8, whole=True)
+        body = TextFPN(out_channels=8, stages=3)
         self.stem, self.stages = body.stem, body.stages
         self.pool = nn.AvgPool2d((3, 2))
         self.skip, self.enter = (_normalised(nn.Conv2d(384, _NECK, 1, bias=False)) for _ in "12")
@@ -89,6 +90,8 @@ class PPOCRRecognizer(nn.Module):
 class SmallRecognizer(nn.Module):
     """A few convolutions from scratch, 1.2 million weights, for those without PP-OCR's.
 
+    Normalised by groups (Wu & He 2018, arXiv 1803.08494): crops of rare widths make tiny batches.
+
     Args:
         widths: channels of the four stages; each halves the height, the first three the width.
         dropout: (probability) before the head, in training.
@@ -102,12 +105,12 @@ class SmallRecognizer(nn.Module):
             stride = (2, 2) if number < 3 else (2, 1)
             for channels, step in ((entering, stride), (width, (1, 1))):
                 conv = nn.Conv2d(channels, width, 3, step, 1, bias=False)
-                layers += [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                layers += [conv, nn.GroupNorm(8, width), nn.ReLU(inplace=True)]
             entering = width
         self.body = nn.Sequential(*layers)
         self.mix = nn.Sequential(
             nn.Conv2d(entering, entering, (HEIGHT // 16, 3), padding=(0, 1), bias=False),
-            nn.BatchNorm2d(entering),
+            nn.GroupNorm(8, entering),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
         )
@@ -120,7 +123,7 @@ class SmallRecognizer(nn.Module):
 
 
 def _normalised(conv: nn.Conv2d) -> nn.Sequential:
-    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.SiLU())
+    return nn.Sequential(conv, FrozenBatchNorm(conv.out_channels), nn.SiLU())
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -16,7 +16,7 @@ _LONGEST = 6  # digits of a number; SVHN has none longer
 _LEAST = 0.003  # a box's score over the photo's best
 _NMS_IOU = 0.4
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
-# How far digits of one number usually differ, in spreads; from matched boxes of SVHN's valid photos.
+# How far the digits of one number differ, in spreads.
 _HEIGHTS, _LINE = 0.18, 0.12  # of log(height), and of the distance to the line in heights
 _COVERED = 0.6  # share of a box in another above which both can hardly be digits
 _CLASH = 4.0  # nats that such a pair costs
@@ -86,7 +86,7 @@ def _sets(count: int) -> np.ndarray:
 def _weights(sets: np.ndarray, boxes: np.ndarray, chances: np.ndarray) -> np.ndarray:
     """Log of how plausible each set is, `(S,)`: its digits are there, alike, and in line."""
     odds = np.log(chances / (1 - chances))
-    weight = sets @ odds
+    weight: np.ndarray = sets @ odds
     count = sets.sum(axis=1)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
     heights = np.log(sides[:, 1])

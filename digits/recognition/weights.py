@@ -56,7 +56,7 @@ def load_recognizer(network: PPOCRRecognizer, path: Path) -> list[int]:
         for layer, state in zip(_layers(network), states, strict=True):
             layer.load_state_dict(state, strict=False)
         with torch.no_grad():  # PP-OCR reads blue first, the project red first
-            first = network.stem.first[0].weight
+            first = next(network.stem.parameters())
             first.copy_(first.flip(1))
         return [characters.index(digit) for digit in "0123456789"]
     except (KeyError, RuntimeError, ValueError) as error:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from digits.models.parts import FixedNorm, Parts, add_stochastic_depth
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
@@ -28,7 +27,9 @@ from digits import checkpoint
 from digits.errors import DigitsError
 from digits.io import read_detections
 from digits.models import families, resnets
+from digits.models.backbone_spec import BackboneSpec
 from digits.models.detector import build_detector
+from digits.models.layers import FrozenBatchNorm, add_stochastic_depth
 from digits.models.timm_fpn import timm_fpn
 from digits.types import check_detections
 
@@ -45,8 +46,8 @@ META = torch.device("meta")  # names, shapes and flags without the time that wei
 DOWNLOAD = "torchvision.models._api.load_state_dict_from_url"
 
 
-def configured(*overrides: str) -> tuple[Parts, nn.Module]:
-    """The backbone's parts and the detector of a command line."""
+def configured(*overrides: str) -> tuple[BackboneSpec, nn.Module]:
+    """The backbone and the detector of a command line."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         model: Any = OmegaConf.to_container(
@@ -308,7 +309,7 @@ def test_each_stage_more_trains_more_down_to_all_and_none(
         return sum(
             p.numel()
             for m in body.modules()
-            if not isinstance(m, FixedNorm)
+            if not isinstance(m, FrozenBatchNorm)
             for p in m.parameters(recurse=False)
             if p.requires_grad
         )
@@ -366,7 +367,7 @@ def test_an_unknown_norm_shows_the_choices() -> None:
 # --- stochastic depth
 
 
-def test_branches_are_dropped_the_deeper_the_oftener_and_kept_on_average() -> None:
+def test_deeper_branches_are_dropped_more_often_and_the_mean_is_kept() -> None:
     branches = [nn.Sequential(nn.Identity()) for _ in range(5)]
     add_stochastic_depth(branches, "0", 0.4)
     ones = torch.ones(20_000, 2)
@@ -448,12 +449,12 @@ def test_a_download_that_fails_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch
 
 def test_without_timm_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(DigitsError, match=r"needs timm: pip install 'digits\[timm\]'"):
+    with pytest.raises(DigitsError, match=r"needs timm: pip install -e '\.\[timm\]'"):
         timm_fpn("convnextv2_atto", weights="none")
 
 
 @pytest.fixture(scope="module")
-def timm_swin() -> Parts:
+def timm_swin() -> BackboneSpec:
     pytest.importorskip("timm")
     return timm_fpn("swin_tiny_patch4_window7_224", weights="none")
 
@@ -466,7 +467,9 @@ def timm_swin() -> Parts:
         (384, 32),
     ],
 )
-def test_maps_with_channels_last_come_out_right(timm_swin: Parts, size: tuple[int, int]) -> None:
+def test_maps_with_channels_last_come_out_right(
+    timm_swin: BackboneSpec, size: tuple[int, int]
+) -> None:
     height, width = size  # 384 pixels: 96 cells of 96 channels
     with torch.inference_mode():
         maps = list(timm_swin.features.eval()(torch.rand(1, 3, height, width)).values())
@@ -475,7 +478,7 @@ def test_maps_with_channels_last_come_out_right(timm_swin: Parts, size: tuple[in
         assert tuple(features.shape) == (1, 256, *cells)
 
 
-def test_photos_of_any_size_go_through_timm(timm_swin: Parts) -> None:
+def test_photos_of_any_size_go_through_timm(timm_swin: BackboneSpec) -> None:
     few = {"anchor_heights": "auto", "rpn_post_nms_top_n_test": 20}
     detector = build_detector(timm_swin, min_size=64, max_size=None, **few).eval()
     with torch.inference_mode():
@@ -503,7 +506,7 @@ def test_the_reports_backbones_train_and_are_rebuilt(
     predict: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import train as script
+    import digits.cli.train as script
 
     modules: list[Any] = []
 

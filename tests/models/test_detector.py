@@ -169,6 +169,30 @@ def test_of_several_short_sides_training_draws_and_evaluation_takes_the_last() -
     assert heights() == {40}
 
 
+def test_an_enlargement_holds_for_one_call() -> None:
+    transform = PhotoTransform([20, 30], 100, [0.5] * 3, [0.5] * 3, 16).eval()
+    sizes = [
+        transform([torch.rand(3, 60, 90)], enlargement=factor)[0].image_sizes
+        for factor in (1, 2, 4, 1)
+    ]
+    assert sizes == [[(30, 45)], [(60, 90)], [(120, 180)], [(30, 45)]]
+
+
+def test_targets_are_not_changed() -> None:
+    transform = PhotoTransform([20], 100, [0.5] * 3, [0.5] * 3, 16)
+    given = target([5.0, 5, 20, 35])
+    _, resized = transform([photo()], [given])
+    assert given["boxes"].tolist() == [[5, 5, 20, 35]]
+    assert resized[0]["boxes"].tolist() == [[2.5, 2.5, 10, 17.5]]
+    assert resized[0]["labels"] is given["labels"]
+
+
+@pytest.mark.parametrize("targets", [None, [target([5.0, 5, 5, 35])]])
+def test_training_wants_targets_with_areas(targets: list[dict[str, Tensor]] | None) -> None:
+    with pytest.raises(ValueError, match="Expected target"):
+        small().train()([photo()], targets)
+
+
 @pytest.mark.parametrize(
     ("heights", "count", "levels"),
     [
@@ -274,7 +298,8 @@ def test_aspect_ratios_are_height_by_width() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"box_score_treshold": 0.1}, "unknown argument box_score_treshold"),
+        ({"box_score_treshold": 0.1}, "unknown argument box_score_treshold; see torchvision's"),
+        ({"num_classes": 5}, "unknown argument num_classes"),
         ({"anchor_heights": (80, 16)}, r"model.anchor_heights=\[80, 16\]"),
         ({"anchor_heights": (0, 16)}, "0 < smallest < largest"),
         ({"anchor_heights": (16,)}, r"model.anchor_heights=\(16,\): expected auto, null, or \["),

@@ -22,9 +22,9 @@ def features() -> TextFPN:
     return ppocr_fpn().features.eval()  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_it_sees_what_the_recognition_network_sees(features: TextFPN, whole: bool) -> None:
-    """The same maps as in onnxruntime, once the photo has its grey edge."""
+@pytest.mark.parametrize("stages", [2, 3])
+def test_it_sees_what_the_recognition_network_sees(features: TextFPN, stages: int) -> None:
+    """The same maps as in onnxruntime, once the photo is padded with grey."""
     runtime = pytest.importorskip("onnxruntime")
     network = onnx.load(packaged())
     ends = [
@@ -34,7 +34,7 @@ def test_it_sees_what_the_recognition_network_sees(features: TextFPN, whole: boo
         if (node.op_type == "Conv" and a.name == "strides" and list(a.ints) == [2, 1])
         or (node.op_type == "AveragePool" and a.name == "kernel_shape")
     ]
-    name = ends[2 if whole else 0]  # the end of the network's stages, or of the first, at stride 4
+    name = ends[2 if stages == 3 else 0]  # the end of all stages, or of the first, at stride 4
     network.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
     session = runtime.InferenceSession(network.SerializeToString())
     bgr = np.random.default_rng(0).random((1, 3, 48, 120), dtype=np.float32)
@@ -43,23 +43,29 @@ def test_it_sees_what_the_recognition_network_sees(features: TextFPN, whole: boo
     edged = torch.nn.functional.pad(torch.from_numpy(bgr), (1, 1, 1, 1), value=0.5).flip(1)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    ours: TextFPN = ppocr_fpn(whole=True).features.eval() if whole else deepcopy(features)  # type: ignore[assignment]
+    ours: TextFPN = ppocr_fpn(stages=3).features.eval() if stages == 3 else deepcopy(features)  # type: ignore[assignment]
     ours.stem.first[0].padding = (0, 0)
     with torch.inference_mode():
         maps = ours.stem((edged - mean) / std)
-        for stage in ours.stages[: 3 if whole else 1]:
+        for stage in ours.stages[: 3 if stages == 3 else 1]:
             maps = stage(maps)
     torch.testing.assert_close(maps.numpy(), theirs, rtol=0, atol=1e-3)
 
 
-def test_the_whole_network_has_the_same_two_maps_and_trains(features: TextFPN) -> None:
-    whole = TextFPN(96, whole=True)
+def test_three_stages_have_the_same_two_maps_and_train(features: TextFPN) -> None:
+    three = TextFPN(96, stages=3)
     photos = torch.rand(2, 3, 81, 111)
     shapes = {name: map_.shape for name, map_ in features(photos).items()}
-    maps = whole(photos)
+    maps = three(photos)
     assert {name: map_.shape for name, map_ in maps.items()} == shapes
     sum(map_.square().sum() for map_ in maps.values()).backward()
-    assert [name for name, p in whole.named_parameters() if p.grad is None] == []
+    assert [name for name, p in three.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("stages", [1, 4, 0])
+def test_other_numbers_of_stages_are_refused(stages: int) -> None:
+    with pytest.raises(DigitsError, match=f"backbone.stages={stages}: expected 2 or 3"):
+        ppocr_fpn(weights="none", stages=stages)
 
 
 def test_all_but_the_pyramid_comes_from_there(features: TextFPN) -> None:
@@ -77,7 +83,7 @@ def test_without_the_extra(missing: str, advice: str, monkeypatch: pytest.Monkey
         importlib.util, "find_spec", lambda name: None if name == missing else find(name)
     )
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(DigitsError, match=rf"{advice}.*digits\[text\]"):
+    with pytest.raises(DigitsError, match=rf"{advice}.*pip install -e '\.\[text\]'"):
         ppocr_fpn()
 
 

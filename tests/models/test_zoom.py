@@ -1,4 +1,4 @@
-"""The closer look: which window, what becomes of its boxes, and that numbers gain by it."""
+"""The second pass: which window, what becomes of its boxes, and that numbers gain by it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from digits import checkpoint
+from digits import checkpoint, resources
 from digits.data.distant import Distant
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
@@ -108,7 +108,7 @@ def test_training_looks_once() -> None:
 @torch.inference_mode()
 def right(zoom: dict[str, Any] | None, count: int, share: tuple[float, float]) -> int:
     """How many numbers the shipped model reads, of `count` whose digits take `share`."""
-    loaded = checkpoint.load(checkpoint.SHIPPED)
+    loaded = checkpoint.load(resources.located("small"))
     reader, model = checkpoint.rebuild_reader(loaded), checkpoint.rebuild(loaded, {"zoom": zoom})
     photos, targets = zip(*Distant(SyntheticDigits(count, seed=9), share=share), strict=True)
     read = [reader(model([photo])[0]) for photo in photos]

@@ -1,0 +1,178 @@
+"""The LightningModule and data module that train a recogniser on crops of rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Timer
+from torch import Tensor, nn
+from torch.nn.functional import ctc_loss
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from torchmetrics.functional.text.edit import edit_distance
+
+from digits.checkpoint import KEY
+from digits.data.loading import SplitOpener
+from digits.errors import DigitsError
+from digits.recognition.crops import CropOptions
+from digits.recognition.ctc import best_texts, log_probabilities, to_labels
+from digits.recognition.data import Augment, Group, RowCrops, RowJitter, collate
+
+_LEAST = -20.0  # (nats) that a crop's true text counts at least, so that no label decides alone
+
+
+def text_loss(logits: Tensor, texts: list[str]) -> Tensor:
+    """Sum over crops of the negative log-probability of their texts.
+
+    Args:
+        logits: `(B, T, 11)`.
+        texts: B strings of digits; one that does not fit into T frames counts nothing.
+    """
+    labels = [to_labels(text) for text in texts]
+    loss: Tensor = ctc_loss(
+        logits.float().log_softmax(-1).transpose(0, 1),
+        torch.tensor([label for one in labels for label in one], dtype=torch.long),
+        torch.full((len(texts),), logits.shape[1]),
+        torch.tensor([len(one) for one in labels]),
+        reduction="sum",
+        zero_infinity=True,
+    )
+    return loss
+
+
+class DigitRecognizer(L.LightningModule):
+    """Trains a network that reads rows, and scores it on labelled extents.
+
+    Metrics: `val/number_accuracy` of the most probable text, `val/digit_error_rate` (edits per
+    true digit) and `val/nll` (nats per number).
+
+    Args:
+        model: crops `(B, 3, 48, W)` to logits `(B, T, 11)` (`digits.recognition.network`).
+        optimizer: parameters to an optimizer.
+        schedule: `(progress, epoch)` to a factor on the learning rate.
+        description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[[float, int], float],
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model, self.optimizer_factory, self.schedule = model, optimizer, schedule
+        self.description = description or {}
+        self._totals = torch.zeros(5)
+
+    def training_step(self, batch: list[Group], batch_idx: int) -> Tensor:
+        count = sum(len(texts) for _, texts in batch)
+        losses = [text_loss(self.model(crops), texts) for crops, texts in batch]
+        loss = torch.stack(losses).sum() / count
+        if not torch.isfinite(loss):
+            raise DigitsError(
+                f"The loss is not finite at step {self.global_step}; lower optimizer.lr or set "
+                "trainer.gradient_clip_val=1."
+            )
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        self._totals = torch.zeros(5)
+
+    def validation_step(self, batch: list[Group], batch_idx: int) -> None:
+        for crops, texts in batch:
+            frames = self.model(crops).float().log_softmax(-1).cpu()
+            for one, truth in zip(frames, texts, strict=True):
+                text = best_texts(one, count=1)[0][0]
+                value = max(float(log_probabilities(one, [truth])), _LEAST)
+                self._totals += torch.tensor(
+                    [
+                        1,
+                        text == truth,
+                        int(edit_distance(text, truth, reduction="sum")),
+                        len(truth),
+                        -value,
+                    ]
+                )
+
+    def on_validation_epoch_end(self) -> None:
+        totals = self.trainer.strategy.reduce(self._totals.to(self.device), reduce_op="sum")
+        count, right, wrong, digits, nats = totals.tolist()
+        self.log("val/number_accuracy", right / max(count, 1), prog_bar=True, rank_zero_only=False)
+        self.log("val/digit_error_rate", wrong / max(digits, 1), rank_zero_only=False)
+        self.log("val/nll", nats / max(count, 1), prog_bar=True, rank_zero_only=False)
+
+    def progress(self) -> float:
+        """Share of the budget that is spent, in [0, 1]: steps or time, whichever is further."""
+        trainer = self.trainer
+        total = trainer.estimated_stepping_batches
+        shares = [trainer.global_step / total if 0 < total < float("inf") else 0.0]
+        for timer in (c for c in trainer.callbacks if isinstance(c, Timer)):  # type: ignore[attr-defined]
+            left = timer.time_remaining()
+            if left is not None:
+                elapsed = timer.time_elapsed()
+                shares.append(elapsed / max(elapsed + left, 1e-9))
+        spent: float = trainer.strategy.broadcast(min(1.0, max(shares)))
+        return spent
+
+    def configure_optimizers(self) -> Any:
+        chosen = [p for p in self.model.parameters() if p.requires_grad]
+        optimizer = self.optimizer_factory(chosen)
+        scheduler = LambdaLR(
+            optimizer, lambda _: self.schedule(self.progress(), self.trainer.current_epoch)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint[KEY] = self.description | {"metrics": metrics}
+
+
+class RowsDataModule(L.LightningDataModule):
+    """Serves the crops of one source's splits: train with jitter, valid with exact extents.
+
+    Args:
+        open_split: `train` or `valid` to a data set.
+        options: margins and stretch of crops.
+        jitter: of the extents in training.
+        augmentation: of a crop's pixels in training, `(crop, {"boxes"}) -> (crop, ...)`.
+        batch_size: crops per batch and process.
+        num_workers: loading processes per loader; 0 loads in the main process.
+    """
+
+    def __init__(
+        self,
+        open_split: SplitOpener,
+        options: CropOptions | None = None,
+        jitter: RowJitter | None = None,
+        augmentation: Augment | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.open_split, self.options = open_split, options or CropOptions()
+        self.jitter, self.augmentation = jitter or RowJitter(), augmentation
+        self.batch_size, self.num_workers = batch_size, num_workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        photos = self.open_split("train")
+        data = RowCrops(photos, self.options, self.jitter, self.augmentation)
+        return self._loader(data, shuffle=True, drop_last=len(data) >= self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self._loader(RowCrops(self.open_split("valid"), self.options))
+
+    def _loader(self, data: RowCrops, **kwargs: Any) -> DataLoader[Any]:
+        return DataLoader(
+            data,
+            self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            persistent_workers=self.num_workers > 0,
+            **kwargs,
+        )

@@ -1,0 +1,124 @@
+"""The library: `digits.load()` reads what a Python user has at hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+
+import digits
+from digits.errors import DigitsError
+from digits.io import read_detections
+
+PHOTOS = ROOT / "docs" / "photos"
+ONE = PHOTOS / "house-25.png"
+
+
+@pytest.fixture(scope="module")
+def reader() -> digits.NumberReader:
+    return digits.load(device="cpu")
+
+
+def picture() -> Image.Image:
+    return Image.open(ONE).convert("RGB")
+
+
+FORMS: dict[str, Callable[[], Any]] = {
+    "path": lambda: ONE,
+    "text": lambda: str(ONE),
+    "picture": picture,
+    "array": lambda: np.asarray(picture()),
+    "tensor": lambda: torch.from_numpy(np.array(picture())).permute(2, 0, 1),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_photo_in_any_form(reader: digits.NumberReader, form: str) -> None:
+    result = reader.read(FORMS[form]())
+    assert result.number == "25" and 0.5 < result.confidence <= 1 and result.runner_up != "25"
+    assert "".join(digit.text for digit in result.digits) == "25"
+    width, height = picture().size
+    for digit in result.digits:
+        left, top, right, bottom = digit.box
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height
+        assert 0.5 < digit.score <= 1
+    assert result.digits[0].box[0] < result.digits[1].box[0]
+    assert result == reader.read(ONE)
+
+
+def test_several_photos_give_a_list_in_their_order(reader: digits.NumberReader) -> None:
+    paths = [ONE, PHOTOS / "house-4.png", ONE]
+    assert [result.number for result in reader.read(paths)] == ["25", "4", "25"]
+    assert reader.read([]) == []
+
+
+def test_it_reads_what_predict_py_reads(reader: digits.NumberReader, predict: Any) -> None:
+    outcome = predict(f"photos={PHOTOS}")
+    assert outcome.code == 0, outcome.err
+    _, records = read_detections(outcome.folder / "detections.json")
+    found = reader.detect([PHOTOS / record["file_name"] for record in records])
+    for ours, theirs in zip(found, records, strict=True):
+        assert torch.equal(ours["labels"], theirs["labels"])
+        assert torch.allclose(ours["boxes"], theirs["boxes"], atol=0.011)  # rounded in the file
+
+
+def test_boxes_refer_to_the_pixels_of_a_large_photo(reader: digits.NumberReader) -> None:
+    large = picture().resize((2400, 2400 * picture().height // picture().width))
+    one, other = reader.read(picture()), reader.read(large)
+    assert one.number == other.number
+    scale = large.width / picture().width
+    for a, b in zip(one.digits, other.digits, strict=True):
+        assert np.allclose(np.array(a.box) * scale, b.box, atol=0.15 * large.height)
+
+
+def test_a_photo_on_its_side_is_turned_as_its_camera_says(
+    reader: digits.NumberReader, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees, clockwise
+    turned = picture().transpose(Image.Transpose.ROTATE_90)
+    turned.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    assert reader.read(tmp_path / "a.jpg").number == "25"
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert reader.read(opened).number == "25"
+
+
+def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
+    strict = digits.NumberReader(reader.model, reader.reader, reader.device)
+    result = strict.read(np.zeros((40, 60, 3), np.uint8))
+    assert isinstance(result.number, str) and result.number != "-1"
+    assert result.confidence < 0.5
+
+
+@pytest.mark.parametrize(
+    ("photo", "says"),
+    [
+        ("missing.png", "missing.png: no such photo"),
+        (np.zeros((4, 5, 3)), r"Expected an array uint8 of shape \(H, W, 3\).*float64"),
+        (np.zeros((4, 5, 4), np.uint8), r"got uint8 of shape \(4, 5, 4\)"),
+        (np.zeros((0, 5, 3), np.uint8), r"got uint8 of shape \(0, 5, 3\)"),
+        (torch.zeros(3, 4, 5), r"Expected a tensor uint8 of shape \(3, H, W\).*got float32"),
+        (torch.zeros(4, 5, dtype=torch.uint8), r"of shape \(4, 5\)"),
+    ],
+)
+def test_what_is_no_photo_is_refused(reader: digits.NumberReader, photo: Any, says: str) -> None:
+    with pytest.raises(DigitsError, match=says):
+        reader.read(photo)
+
+
+def test_a_checkpoint_of_ones_own(trained: Any) -> None:
+    own = digits.load(trained.folder / "best.ckpt", device="cpu")
+    assert len(own.detect([ONE])[0]["boxes"]) > 0
+    with pytest.raises(DigitsError, match=r"ckpt=no.ckpt: no such file"):
+        digits.load("no.ckpt")
+    with pytest.raises(DigitsError, match="device=tpu"):
+        digits.load(device="tpu")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = digits.nothing  # type: ignore[attr-defined]
