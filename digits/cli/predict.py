@@ -26,7 +26,9 @@ def main(cfg: DictConfig) -> float | None:
     """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    submission = SubmissionOptions(Path(cfg.output_dir), **config["submission"])
+    submission = SubmissionOptions(
+        Path(cfg.output_dir), **config["submission"], map_backend=cfg.map_backend
+    )
     checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
     files = find_files(config["detections"], "detections.json", "detections")
     if checkpoints and files:

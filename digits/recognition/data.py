@@ -35,6 +35,7 @@ class RowJitter:
     part_p: float = 0.2  # (probability) of a part of the number, where it has two digits or more
     beyond_p: float = 0.1  # (probability) of a false digit on one side
     beyond: float = 0.7  # (digit heights) most that it adds
+    nothing_p: float = 0.05  # (probability) of a place beside the number, where nothing is read
 
     def choose(self, count: int, rng: np.random.Generator) -> slice:
         """Which digits of a number of `count` the row shows."""
@@ -43,6 +44,18 @@ class RowJitter:
         shown = int(rng.integers(1, count))
         first = int(rng.integers(0, count - shown + 1))
         return slice(first, first + shown)
+
+    def beside(self, boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A box `(1, 4)` beside a number's boxes `(N, 4)`, as large as a digit."""
+        height = float((boxes[:, 3] - boxes[:, 1]).mean())
+        wide, gap = rng.uniform(0.3, 0.8) * height, rng.uniform(0.05, 0.4) * height
+        if rng.random() < 0.5:
+            right, top = boxes[0, 0] - gap, boxes[0, 1]
+            left = right - wide
+        else:
+            left, top = boxes[-1, 2] + gap, boxes[-1, 1]
+            right = left + wide
+        return np.array([[left, top, right, top + height]])
 
     def move(self, row: Row, rng: np.random.Generator, free: tuple[bool, bool]) -> Row:
         """The row with extents that err.
@@ -113,8 +126,10 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         else:
             jitter, count = self.jitter, len(boxes)
             part = jitter.choose(count, rng)
+            if rng.random() < jitter.nothing_p:
+                boxes, part = jitter.beside(boxes, rng), slice(0, 0)
             free = part.start == 0, part.stop == count
-            row = jitter.move(row_of(boxes[part]), rng, free)
+            row = jitter.move(row_of(boxes[part] if len(labels[part]) else boxes), rng, free)
             shear = float(rng.normal(0, jitter.shear))
             options = replace(
                 options,

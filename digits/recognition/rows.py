@@ -19,7 +19,9 @@ _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings 
 # How far the digits of one number differ, in spreads.
 _HEIGHTS, _LINE = 0.18, 0.12  # of log(height), and of the distance to the line in heights
 _COVERED = 0.6  # share of a box in another above which both can hardly be digits
+_APART = 0.15  # intersection over union below which two boxes may be two digits
 _CLASH = 4.0  # nats that such a pair costs
+_HOLE = 1.5  # nats that a digit like the others costs, left out between them
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,12 @@ def _weights(sets: np.ndarray, boxes: np.ndarray, chances: np.ndarray) -> np.nda
     share = iou * (area + area.T) / (1 + iou) / area
     clash = np.triu(np.maximum(share, share.T) > _COVERED, 1).astype(float)
     weight -= _CLASH * ((sets @ clash) * sets).sum(axis=1)
+    inside = (
+        np.maximum.accumulate(sets, axis=1) & np.maximum.accumulate(sets[:, ::-1], axis=1)[:, ::-1]
+    )
+    alike = np.abs(heights - np.log(usual)[:, None]) < 0.25
+    beside = sets @ (iou > _APART).astype(float) == 0
+    weight -= _HOLE * (inside & ~sets & alike & beside).sum(axis=1)
     return weight
 
 

@@ -18,7 +18,8 @@ COUNTS = ("data.valid_count=6", "data.test_count=5")
 FUSED = {
     "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
     "fusion.json",
-}  # fmt: skip
+}
+LABELLED = FUSED | {"confidence.png"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def detections(sweep: Path, split: str) -> list[str]:
 
 
 def test_a_sweep_becomes_one_submission(fused: Any, sweep: Path) -> None:
-    assert fused.files() == FUSED | {"readings.png"}
+    assert fused.files() == LABELLED | {"readings.png"}
     assert numbers(fused.folder) == ["1", "2", "3", "4", "5"]
     recipe = json.loads((fused.folder / "fusion.json").read_text())
     assert [row["name"] for row in recipe["table"]] == ["0", "1", "fusion"]
@@ -89,10 +90,10 @@ def test_files_alone_fitted_before(fused: Any, sweep: Path, predict: Script) -> 
     assert outcome.files() == FUSED
     for name in ("pred.csv", "pred.json", "numbers.csv"):
         assert (outcome.folder / name).read_bytes() == (fused.folder / name).read_bytes()
-    untuned = predict(files, "fusion=nms", "reading=threshold")
+    untuned = predict(files, "fusion.iou=0.5", "reading=threshold")
     assert "No labels to fit to: weights [1.0, 1.0], not tuned" in untuned.out
     header, records = read_detections(untuned.folder / "detections.json")
-    assert header["fusion"]["method"] == "nms" and "votes" in records[0]
+    assert header["fusion"]["iou"] == 0.5 and "votes" in records[0]
 
 
 def test_whether_boxes_are_refined_can_be_said_of_a_fitted_fusion(
@@ -174,7 +175,7 @@ def test_members_of_other_photos_or_classes_are_refused_by_name(
         (["tta.scales=[0]"], "tta.scales: expected factors above 0"),
         (["submission.refine=maybe"], "submission.refine=maybe: expected true, false or auto"),
         (["submission.min_confidence=2"], "submission.min_confidence=2: expected a share"),
-        (["submission.map_backend=matlab"], "map_backend=matlab: expected one of"),
+        (["map_backend=matlab"], "map_backend=matlab: expected one of"),
         (["labels=valid.json"], "labels is set without detections"),
         (["fusion.fit=/no.json"], "fusion.fit=/no.json: not a fusion.json"),
         (["detections=[a.json]"], "ckpt and detections are both set"),

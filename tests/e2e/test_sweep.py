@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import train as train_script
+from digits.cli import train as train_script
 from digits import checkpoint
 from digits.errors import DigitsError
 from digits.models.weights import load_plain

@@ -1,0 +1,77 @@
+import functools
+import itertools
+import math
+import operator
+
+import pytest
+import torch
+from torch import Tensor
+
+from digits.recognition.ctc import best_texts, log_probabilities, to_labels
+
+
+def frames_of(count: int, seed: int = 0, classes: int = 11) -> Tensor:
+    torch.manual_seed(seed)
+    return (2 * torch.randn(count, classes, dtype=torch.float64)).log_softmax(-1)
+
+
+def collapsed(path: tuple[int, ...]) -> str:
+    kept = [label for label, _ in itertools.groupby(path)]
+    return "".join(str(label - 1) for label in kept if label)
+
+
+def by_hand(frames: Tensor) -> dict[str, float]:
+    """Every string's probability, summed over all alignments."""
+    table, found = frames.exp().tolist(), {}
+    for path in itertools.product(range(len(table[0])), repeat=len(table)):
+        text = collapsed(path)
+        chance = math.prod(row[label] for row, label in zip(table, path, strict=True))
+        found[text] = found.get(text, 0.0) + chance
+    return found
+
+
+def test_strings_are_as_probable_as_all_their_alignments() -> None:
+    frames = frames_of(5, classes=4)
+    found = by_hand(frames)
+    assert sum(found.values()) == pytest.approx(1)
+    got = log_probabilities(frames, list(found)).exp().tolist()
+    assert got == pytest.approx(list(found.values()), abs=1e-9)
+
+
+@pytest.mark.parametrize("texts", [["305", "11", "7", ""], ["1234", "99", "0", "58"]])
+def test_log_probability_is_that_of_the_ctc_loss(texts: list[str]) -> None:
+    frames = torch.stack([frames_of(9, seed) for seed in range(4)])
+    loss = torch.nn.CTCLoss(reduction="none")
+    labels = [to_labels(text) for text in texts]
+    expected = -loss(
+        frames.transpose(0, 1),
+        torch.tensor(functools.reduce(operator.iadd, labels, [])),
+        torch.full((4,), 9),
+        torch.tensor([len(one) for one in labels]),
+    )
+    assert torch.allclose(log_probabilities(frames, texts), expected, atol=1e-4)
+
+
+def test_a_string_too_long_for_its_frames_is_impossible() -> None:
+    values = log_probabilities(frames_of(3), ["1234", "11", "111"])
+    assert values[0] == values[2] == -1e4  # 111 takes two blanks between
+    assert values[1] > -100
+    assert log_probabilities(frames_of(3), []).shape == (0,)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_beam_search_finds_what_trying_all_strings_finds(seed: int) -> None:
+    frames = frames_of(5, seed, classes=4)
+    expected = sorted(by_hand(frames).items(), key=lambda item: -item[1])[:3]
+    found = best_texts(frames, width=200, count=3, least=0)
+    assert [text for text, _ in found] == [text for text, _ in expected]
+    assert [math.exp(v) for _, v in found] == pytest.approx([v for _, v in expected])
+
+
+def test_a_narrow_beam_reads_clear_frames() -> None:
+    frames = torch.full((8, 11), 0.001)
+    for frame, label in enumerate([0, 3, 3, 0, 3, 1, 1, 0]):
+        frames[frame, label] = 1
+    found = best_texts((frames / frames.sum(-1, keepdim=True)).log(), width=4)
+    assert found[0][0] == "220"
+    assert found[0][1] > math.log(0.9)

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from digits.data.photos import load_photo
+from digits.errors import DigitsError
+from digits.recognition.crops import Row, crop_row, padded
+from digits.recognition.network import (
+    PPOCRRecognizer,
+    SmallRecognizer,
+    count_parameters,
+    keep_digits,
+)
+from digits.recognition.weights import load_recognizer, ppocr_recognizer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("width", [32, 96, 320])
+@pytest.mark.parametrize("make", [SmallRecognizer, PPOCRRecognizer])
+def test_a_frame_per_eight_pixels(make: type[torch.nn.Module], width: int) -> None:
+    crops = torch.zeros(2, 3, 48, width, dtype=torch.uint8)
+    assert make().eval()(crops).shape == (2, width // 8, 11)
+
+
+def test_the_small_network_is_small() -> None:
+    assert count_parameters(SmallRecognizer()) < 1_500_000
+
+
+@pytest.mark.parametrize("make", [SmallRecognizer, PPOCRRecognizer])
+def test_a_crop_is_read_alike_whatever_the_batch(make: type[torch.nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = make().eval()
+    crops = torch.randint(0, 256, (3, 3, 48, 64), dtype=torch.uint8)
+    assert torch.allclose(network(crops)[1:2], network(crops[1:2]), atol=1e-4)
+
+
+def test_ppocr_gives_what_its_own_runtime_gives() -> None:
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    pytest.importorskip("rapidocr")
+    from digits.models.ppocr_weights import packaged
+
+    path = packaged()
+    network = PPOCRRecognizer(18710)
+    digits = load_recognizer(network, path)
+    network.eval()
+    model = onnx.load(path)
+    logits = model.graph.node[-1].input[0]  # before the last softmax
+    model.graph.output.append(onnx.helper.make_tensor_value_info(logits, 1, None))
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    photo = load_photo(ROOT / "docs/photos/house-327.png").permute(1, 2, 0).numpy()
+    row = Row(photo.shape[1] / 2, photo.shape[0] / 2, photo.shape[1], photo.shape[0])
+    crops = padded(crop_row(photo, row))[None].transpose(0, 3, 1, 2)
+    blue_first = np.ascontiguousarray(crops[:, ::-1], dtype=np.float32) / 127.5 - 1
+    (expected,) = session.run([logits], {"x": blue_first})
+    with torch.no_grad():
+        whole = network(torch.tensor(crops))
+        assert np.abs(whole.numpy() - expected).max() < 1e-3
+        keep_digits(network, digits)
+        assert torch.allclose(network(torch.tensor(crops)), whole[..., [0, *digits]], atol=1e-4)
+
+
+def test_a_file_of_another_network_is_refused_in_one_line(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.helper.make_model(graph), path)
+    with pytest.raises(DigitsError, match="not the network of PP-OCRv6"):
+        ppocr_recognizer(path=path)
