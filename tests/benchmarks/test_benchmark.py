@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,7 +77,15 @@ def test_a_step_trains_and_inference_does_not() -> None:
 
 
 @pytest.mark.slow
-def test_detector() -> None:
+def test_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import detector as module
+
+    def smaller(*overrides: str) -> dict[str, Any]:
+        """torchvision's 800 x 1333 pixels would take minutes; the rest stays its own."""
+        size = ("model.min_size=400", "model.max_size=667") if len(overrides) > 1 else ()
+        return settings.train_config(*overrides, *size)
+
+    monkeypatch.setattr(module, "train_config", smaller)
     photos = [SyntheticDigits(4)[i] for i in range(4)]
     found = named(list(detector("small_fpn", photos, rounds=1, batch_size=4)))
     for mode in ("inference", "training"):

@@ -16,7 +16,12 @@ from digits.io import read_detections
 Script = Callable[..., Any]
 COUNTS = ("data.valid_count=6", "data.test_count=5")
 FUSED = {
-    "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
+    "detections.json",
+    "pred.json",
+    "pred.csv",
+    "numbers.csv",
+    "submission.zip",
+    "metrics.json",
     "fusion.json",
 }
 LABELLED = FUSED | {"confidence.png"}  # fmt: skip

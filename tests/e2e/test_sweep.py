@@ -19,8 +19,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.cli import train as train_script
 from digits import checkpoint
+from digits.cli import train as train_script
 from digits.errors import DigitsError
 from digits.models.weights import load_plain
 from digits.sweep import __main__ as sweep_command
