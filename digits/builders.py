@@ -29,6 +29,10 @@ _BACKBONES = (
     "digits.models.small.small_fpn",
     "digits.models.timm_fpn.timm_fpn",
 )
+_RECOGNIZERS = (
+    "digits.recognition.weights.ppocr_recognizer",
+    "digits.recognition.weights.small_recognizer",
+)
 _READERS = (
     "digits.reading.calibrated.CalibratedReader",
     "digits.reading.rules.CascadeReader",
@@ -53,6 +57,16 @@ def build_model(config: Mapping[str, Any]) -> nn.Module:
     spec = _call(_BACKBONES, backbone, "model.backbone")
     model: nn.Module = _call(_DETECTORS, arguments, "model", backbone=spec)
     return model
+
+
+def build_recognizer(config: Mapping[str, Any]) -> nn.Module:
+    """The network of a recogniser that a checkpoint's configuration describes, with fresh weights.
+
+    Raises:
+        DigitsError: as `build_model`.
+    """
+    network: nn.Module = _call(_RECOGNIZERS, dict(config) | {"weights": "none"}, "network")
+    return network
 
 
 def build_reader(config: Mapping[str, Any]) -> Reader:

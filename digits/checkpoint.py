@@ -1,6 +1,6 @@
 """Checkpoints that describe themselves: plain data and tensors, never unpickled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,28 @@ def describe(config: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]
 
 
 def load(path: Path) -> Checkpoint:
-    """Read one of our checkpoints on the CPU; one of an older format with the names of today.
+    """Read the checkpoint of a detector on the CPU; an older format with the names of today.
 
     Raises:
         DigitsError: missing, not a torch file, not one of ours, of a later format, or for other
             classes.
     """
+    return read(path, "ckpt", builders.migrate)
+
+
+def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any]]) -> Checkpoint:
+    """Read one of our checkpoints on the CPU.
+
+    Args:
+        path: of the file.
+        key: of the argument that named it, for messages.
+        migrate: its configuration with the names of today; a KeyError says that it lacks a part.
+
+    Raises:
+        DigitsError: as `load`.
+    """
     if not path.is_file():
-        raise DigitsError(f"ckpt={path}: no such file; train.py writes best.ckpt and last.ckpt.")
+        raise DigitsError(f"{key}={path}: no such file; train.py writes best.ckpt and last.ckpt.")
     try:
         checkpoint = load_plain(path)
         if not isinstance(checkpoint, dict):
@@ -50,7 +64,7 @@ def load(path: Path) -> Checkpoint:
         names, number = description["class_names"], description.get("format", 1)
         later = isinstance(number, int) and number > FORMAT
         if not later:
-            description["config"] = builders.migrate(description["config"])
+            description["config"] = migrate(description["config"])
     except (DigitsError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = (
             "not a torch file of plain data"
@@ -58,15 +72,15 @@ def load(path: Path) -> Checkpoint:
             else f"no description in it: {error!r}"
         )
         raise DigitsError(
-            f"ckpt={path}: not a checkpoint of digits' train.py ({reason})."
+            f"{key}={path}: not a checkpoint of digits' train.py ({reason})."
         ) from error
     if later:
         raise DigitsError(
-            f"ckpt={path}: format {number}, of a later version; this one reads up to {FORMAT}. "
+            f"{key}={path}: format {number}, of a later version; this one reads up to {FORMAT}. "
             "Update digits."
         )
     if names != list(CLASS_NAMES):
-        raise DigitsError(f"ckpt={path}: expected the classes {list(CLASS_NAMES)}, got {names}.")
+        raise DigitsError(f"{key}={path}: expected the classes {list(CLASS_NAMES)}, got {names}.")
     return checkpoint | {KEY: description | {"format": FORMAT}}
 
 
@@ -81,16 +95,24 @@ def rebuild(checkpoint: Checkpoint, overrides: Mapping[str, Any] | None = None) 
         DigitsError: weights that do not fit the network.
     """
     model = builders.build_model(_settings(checkpoint, overrides or {}))
+    load_weights(model, checkpoint, f", changed by inference={overrides}")
+    return model.eval()
+
+
+def load_weights(model: nn.Module, checkpoint: Checkpoint, changed: str = "") -> None:
+    """Load a checkpoint's weights into its network; half precision becomes the network's own.
+
+    Raises:
+        DigitsError: they do not fit.
+    """
     state = checkpoint["state_dict"]
     try:
         model.load_state_dict({k.removeprefix("model."): v for k, v in state.items()})
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise DigitsError(
-            f"The checkpoint's weights do not fit its network, changed by inference={overrides}: "
-            f"{reason}"
+            f"The checkpoint's weights do not fit its network{changed}: {reason}"
         ) from error
-    return model.eval()
 
 
 def _settings(checkpoint: Checkpoint, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,9 +131,14 @@ def rebuild_reader(checkpoint: Checkpoint, reader: Reader | None = None) -> Read
         checkpoint: from `load`.
         reader: another than the one that the detector was trained with.
     """
-    description = checkpoint[KEY]
-    unfitted = reader or builders.build_reader(description["config"]["reading"])
-    return unfitted.load_state(description.get("reader"))
+    unfitted = reader or builders.build_reader(checkpoint[KEY]["config"]["reading"])
+    return unfitted.load_state(reader_state(checkpoint))
+
+
+def reader_state(checkpoint: Checkpoint) -> ReaderState | None:
+    """What the checkpoint's reader was fitted to on valid; `None` where nothing was."""
+    state: ReaderState | None = checkpoint[KEY].get("reader")
+    return state
 
 
 def refines(checkpoint: Checkpoint) -> bool:
@@ -119,12 +146,25 @@ def refines(checkpoint: Checkpoint) -> bool:
     return bool(checkpoint[KEY].get("refine", False))
 
 
-def header(checkpoint: Checkpoint, path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What `detections.json` says of its origin: checkpoint, digests of weights and settings."""
+def header(
+    checkpoint: Checkpoint,
+    path: Path,
+    overrides: Mapping[str, Any],
+    recognizers: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What `detections.json` says of its origin: checkpoint, digests of weights and settings.
+
+    Args:
+        checkpoint: from `load`.
+        path: of its file.
+        overrides: arguments of the detector that were replaced.
+        recognizers: digests of the recognisers that read the photos' rows.
+    """
     return {
         "checkpoint": str(path),
         "weights_sha256": fingerprints.of_weights(checkpoint["state_dict"]),
         "config_digest": fingerprints.of_data(_settings(checkpoint, overrides)),
+        "recognizers": list(recognizers),
         "class_names": checkpoint[KEY]["class_names"],
         "versions": checkpoint[KEY]["versions"],
     }

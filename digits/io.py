@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from digits.errors import DigitsError
-from digits.types import Record, check_detections
+from digits.types import Record, RowTexts, check_detections
 
 
 @contextmanager
@@ -49,7 +49,9 @@ def write_json(path: Path, content: object) -> None:
 
 def detections_to_json(record: Record) -> dict[str, Any]:
     """One photo's detections as plain data, boxes rounded to 1/100 pixel, scores to 1e-5."""
-    votes = {"votes": record["votes"].tolist()} if "votes" in record else {}
+    more: dict[str, Any] = {"votes": record["votes"].tolist()} if "votes" in record else {}
+    if "rows" in record:
+        more["rows"] = [_row_to_json(row) for row in record["rows"]]
     return {
         "image_id": int(record["image_id"]),
         "file_name": record["file_name"],
@@ -58,7 +60,30 @@ def detections_to_json(record: Record) -> dict[str, Any]:
         "boxes": [[round(v, 2) for v in box] for box in record["boxes"].tolist()],
         "scores": [round(v, 5) for v in record["scores"].tolist()],
         "labels": record["labels"].tolist(),
-    } | votes
+    } | more
+
+
+def _row_to_json(row: RowTexts) -> RowTexts:
+    return {
+        "boxes": [[round(v, 2) for v in box] for box in row["boxes"]],
+        "weight": round(row["weight"], 3),
+        "texts": {text: round(value, 3) for text, value in row["texts"].items()},
+    }
+
+
+def _check_rows(rows: object) -> None:
+    """Raises ValueError unless they are rows as `_row_to_json` writes them."""
+    if not isinstance(rows, list):
+        raise ValueError(f"rows: expected a list, got {type(rows).__name__}")
+    for row in rows:
+        boxes = np.asarray(row["boxes"], dtype=np.float64)
+        numbers = [float(row["weight"]), *map(float, row["texts"].values())]
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+            raise ValueError(f"rows: expected boxes of four finite numbers, got {row['boxes']}")
+        if not row["texts"] or not np.isfinite(numbers).all() or max(numbers) > 1e-2:
+            raise ValueError("rows: expected finite log-probabilities of one text or more")
+        if not all(text.isascii() and text.isdecimal() for text in row["texts"]):
+            raise ValueError(f"rows: expected texts of digits, got {list(row['texts'])}")
 
 
 def detections_from_json(item: dict[str, Any], where: str = "detections") -> Record:
@@ -72,8 +97,10 @@ def detections_from_json(item: dict[str, Any], where: str = "detections") -> Rec
         record["labels"] = torch.from_numpy(np.asarray(item["labels"], dtype=np.int64))
         if "votes" in item:
             record["votes"] = torch.from_numpy(np.asarray(item["votes"], dtype=np.float32))
+        if "rows" in item:
+            _check_rows(item["rows"])
         where = f"{where}, image_id {item['image_id']}"
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise DigitsError(f"{where}: not a record of detections ({error!r}).") from error
     checked = cast(Record, record)
     check_detections(checked, where)

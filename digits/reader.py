@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from digits import checkpoint, resources
 from digits.data.photos import LONGEST, load_reduced, reduced
 from digits.errors import DigitsError
-from digits.inference.detect import choose_device, detect_photos, scaled_to
+from digits.inference.detect import choose_device, detect_photos, scaled_to, with_rows
 from digits.reading import Reader
-from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading
+from digits.recognition.checkpoint import open_recognizers
+from digits.recognition.recognizer import Recognizer
+from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading, reading_labels
 
 Photo = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
@@ -60,15 +62,22 @@ class NumberReader:
         model: the detector, in evaluation mode.
         reader: its detections to a number.
         device: where the detector runs.
+        recognizers: read the rows of what the detector finds.
         batch_size: photos at once, of a list.
     """
 
     def __init__(
-        self, model: nn.Module, reader: Reader, device: torch.device, batch_size: int = 32
+        self,
+        model: nn.Module,
+        reader: Reader,
+        device: torch.device,
+        recognizers: Sequence[Recognizer] = (),
+        batch_size: int = 32,
     ) -> None:
         self.model = model.to(device)
         self.reader = reader
         self.device = device
+        self.recognizers = recognizers
         self.batch_size = batch_size
 
     @classmethod
@@ -76,7 +85,9 @@ class NumberReader:
         """From a checkpoint: see `digits.load`."""
         loaded = checkpoint.load(resources.located(ckpt))
         where = choose_device(device)
-        return cls(checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded), where)
+        reader = checkpoint.rebuild_reader(loaded)
+        recognizers = open_recognizers("auto", [reader.state], where)
+        return cls(checkpoint.rebuild(loaded), reader, where, recognizers)
 
     @overload  # text is a sequence of texts, but a photo's path
     def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
@@ -108,6 +119,7 @@ class NumberReader:
         prepared = [_prepare(photo) for photo in photos]
         pixels = [tensor for tensor, _ in prepared]
         detections = detect_photos(self.model, pixels, self.device, self.batch_size)
+        detections = with_rows(pixels, detections, self.recognizers)
         return [
             scaled_to(found, tensor, *size)
             for found, (tensor, size) in zip(detections, prepared, strict=True)
@@ -118,7 +130,7 @@ class NumberReader:
 
 
 def _to_result(detections: Detections, reading: Reading) -> Result:
-    labels = detections["labels"][reading.indices].tolist()
+    labels = reading_labels(reading, detections["labels"]).tolist()
     scores = detections["scores"][reading.indices].tolist()
     boxes = detections["boxes"][reading.indices].tolist()
     digits = tuple(

@@ -15,6 +15,7 @@ def _folder(name: str) -> Path:
 
 CONF = _folder("conf")
 CHECKPOINTS = _folder("checkpoints")
+RECOGNIZER = CHECKPOINTS / "recognizer.ckpt"
 
 
 def located(ckpt: str | Path) -> Path:

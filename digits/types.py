@@ -5,6 +5,7 @@ is the digit + 1 (0 is the background), as in the course's files. Other forms (C
 exist only where files are read and written.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, Protocol, TypedDict
@@ -32,6 +33,17 @@ class Target(TypedDict):
     """`(height, width)` of the file, which boxes refer to, where the photo was reduced."""
 
 
+class RowTexts(TypedDict):
+    """What a recogniser reads in a row of boxes that may be a photo's number."""
+
+    boxes: list[list[float]]
+    """The row's boxes in reading order, xyxy in pixels of the photo."""
+    weight: float
+    """Log of how plausible the row is, as a share of the photo's (`digits.recognition.rows`)."""
+    texts: dict[str, float]
+    """Strings of digits and their log-probabilities in this row."""
+
+
 class Detections(TypedDict):
     """What a detector found in a photo, highest score first."""
 
@@ -43,6 +55,8 @@ class Detections(TypedDict):
     """int64 `(N,)` in 1..10."""
     votes: NotRequired[Tensor]
     """float32 `(N,)`: of a fusion, how many members see that digit there."""
+    rows: NotRequired[list[RowTexts]]
+    """Where a recogniser has read the photo."""
 
 
 class Record(Detections):
@@ -113,6 +127,26 @@ def target_number(target: Target) -> str:
     That is the annotated order in 99.98 % of SVHN's photos.
     """
     return number_of(target["labels"][target["boxes"][:, 0].argsort(stable=True)])
+
+
+def reading_labels(reading: Reading, labels: Tensor) -> Tensor:
+    """The labels `(K,)` of a reading's boxes as they are read.
+
+    A recogniser may take a digit for another than the detector's class; where it also counts other
+    digits than there are boxes, the classes stay.
+
+    Args:
+        reading: of the photo.
+        labels: of all its boxes, `(N,)`.
+    """
+    if len(reading.number) == len(reading.indices) and reading.number.isdecimal():
+        return torch.tensor([int(digit) + 1 for digit in reading.number], dtype=torch.int64)
+    return labels[reading.indices]
+
+
+def weighed(rows: Sequence[RowTexts], share: float) -> list[RowTexts]:
+    """Rows whose plausibility counts only by a share, beside those of others."""
+    return [row | {"weight": row["weight"] + math.log(share)} for row in rows]
 
 
 def check_detections(detections: Detections, where: str) -> None:

@@ -8,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from digits import checkpoint
 from digits.console import one_line_errors, quiet
 from digits.data.folder import PhotoFolder
 from digits.ensemble.members import find_files
@@ -17,6 +18,7 @@ from digits.errors import DigitsError
 from digits.inference.detect import choose_device
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.single import submit_one
+from digits.recognition.checkpoint import open_recognizers
 from digits.resources import CONF
 
 
@@ -45,8 +47,14 @@ def main(cfg: DictConfig) -> float | None:
     if files:
         return fuse_files(files, cfg.labels, reader, fusion, submission)
 
+    device = choose_device(cfg.device)
+    states = (checkpoint.reader_state(checkpoint.load(path)) for path in checkpoints)
     inference = InferenceOptions(
-        choose_device(cfg.device), cfg.batch_size, cfg.num_workers, config["inference"]
+        device,
+        cfg.batch_size,
+        cfg.num_workers,
+        config["inference"],
+        open_recognizers(config["recognizer"], states, device),
     )
     open_split = instantiate(cfg.data)
     data = PhotoFolder(cfg.photos) if cfg.photos else open_split(cfg.split)

@@ -17,6 +17,8 @@ from digits.io import read_detections, write_detections
 from digits.models.anchors import short_side
 from digits.types import PhotoDataset
 
+_ORIGIN = ("weights_sha256", "config_digest", "photos", "recognizers")
+
 
 def detect_members(
     paths: Sequence[Path],
@@ -52,8 +54,10 @@ def detect_members(
         for scale in scales:
             own = dict(inference.overrides)
             own |= scaled_size(loaded[checkpoint.KEY]["config"]["model"] | own, scale)
-            header = checkpoint.header(loaded, path, own) | {"split": split, "photos": photos}
-            origin = [header[k] for k in ("weights_sha256", "config_digest", "photos")]
+            recognizers = inference.recognizer_digests
+            header = checkpoint.header(loaded, path, own, recognizers)
+            header |= {"split": split, "photos": photos}
+            origin = [header[key] for key in _ORIGIN]
             ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
             folder = (path.parent if ours else spare) / "detections"
             kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"

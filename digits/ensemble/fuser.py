@@ -46,8 +46,10 @@ class Fuser:
         run = self._pool.map if self._pool else map
         done = run(_fuse_chunk, [fusion] * len(chunks), chunks)  # starts at once
         fused = (photo for chunk in done for photo in chunk)
-        records = self.members[0]
-        return (to_record(records[i], boxes) for i, boxes in zip(indices, fused, strict=True))
+        return (
+            to_record([member[i] for member in self.members], boxes)
+            for i, boxes in zip(indices, fused, strict=True)
+        )
 
 
 def _fuse_chunk(fusion: Fusion, photos: list[Photo]) -> list[FusedBoxes]:

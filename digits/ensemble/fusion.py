@@ -10,7 +10,7 @@ import torch
 from digits.ensemble.boxes import Boxes, above, normalized, votes, weighted_boxes_fusion
 from digits.errors import DigitsError
 from digits.geometry import by_score
-from digits.types import Record
+from digits.types import Record, weighed
 
 _MOST = 100  # boxes per photo: mAP looks at no more
 
@@ -75,7 +75,7 @@ class Fusion:
             DigitsError: as many records as weights are expected; arrays of unequal lengths.
         """
         photo = to_photo(records)
-        return to_record(records[0], self.fuse(photo))
+        return to_record(records, self.fuse(photo))
 
     def fuse(self, photo: Photo) -> FusedBoxes:
         """The same on plain arrays."""
@@ -125,8 +125,11 @@ def to_photo(records: Sequence[Record]) -> Photo:
     return Photo(size, members)
 
 
-def to_record(record: Record, fused: FusedBoxes) -> Record:
-    """A photo's record with the boxes that were fused."""
+def to_record(records: Sequence[Record], fused: FusedBoxes) -> Record:
+    """The first member's record with the boxes that were fused, and the rows of all members."""
+    read = [record["rows"] for record in records if record.get("rows")]
+    rows = [row for member in read for row in weighed(member, 1 / len(read))]
+    record = records[0] | {"rows": rows} if rows else records[0]
     return record | {
         "boxes": torch.from_numpy(fused.boxes),
         "scores": torch.from_numpy(fused.scores),

@@ -17,7 +17,7 @@ from digits.evaluation.confidence import (
     coverage_curve,
     expected_calibration_error,
 )
-from digits.types import CLASS_NAMES, Detections, Reading
+from digits.types import CLASS_NAMES, Detections, Reading, reading_labels
 
 RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
 
@@ -47,7 +47,7 @@ class Picture(NamedTuple):
             photo.cpu(),
             (int(detections.get("height", height)), int(detections.get("width", width))),  # type: ignore[call-overload]
             detections["boxes"][reading.indices].float().cpu(),
-            detections["labels"][reading.indices].cpu(),
+            reading_labels(reading, detections["labels"].cpu()),
             reading.number,
             truth,
         )

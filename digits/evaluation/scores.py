@@ -7,7 +7,7 @@ import numpy as np
 from digits.evaluation.confidence import coverage_at, expected_calibration_error
 from digits.evaluation.heights import HEIGHTS, height_names
 from digits.geometry import match
-from digits.types import Reading, Record, Target, target_number
+from digits.types import Reading, Record, Target, reading_labels, target_number
 
 NONE = 10  # row of the confusion matrix: nothing there but read; column: there but not read
 
@@ -53,8 +53,9 @@ def confusion_matrix(
     """
     counts = np.zeros((11, 11), dtype=np.int64)
     for reading, record, target in zip(readings, records, targets, strict=True):
-        surest = reading.indices[record["scores"][reading.indices].argsort(descending=True)]
-        read = record["labels"][surest].numpy() - 1
+        order = record["scores"][reading.indices].argsort(descending=True)
+        surest = reading.indices[order]
+        read = reading_labels(reading, record["labels"])[order].numpy() - 1
         truth = target["labels"].numpy() - 1
         shown = match(record["boxes"][surest].numpy(), target["boxes"].numpy())
         for digit, index in zip(read, shown, strict=True):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from digits.data.loading import loader
 from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions
-from digits.types import Detections, PhotoDataset, Record, Target
+from digits.recognition.recognizer import Recognizer
+from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, weighed
 
 # What is sorted by shape at once: so many batches, or fewer where they hold more bytes.
 _BATCHES = 4
@@ -61,6 +62,7 @@ def detect(
     batches = loader(data, options.num_workers, batch_size=options.batch_size)
     for photos, targets in _gathered(batches, _BATCHES * options.batch_size):
         detections = detect_photos(model, photos, options.device, options.batch_size)
+        detections = with_rows(photos, detections, options.recognizers)
         for photo, target, here in zip(photos, targets, detections, strict=True):
             height, width = target.get("size", photo.shape[1:])
             record: Record = {
@@ -97,14 +99,33 @@ def detect_photos(
     return [detections[i] for i in range(len(photos))]
 
 
+def with_rows(
+    photos: Sequence[Tensor], detections: Sequence[Detections], recognizers: Sequence[Recognizer]
+) -> list[Detections]:
+    """Detections with what recognisers read in the rows of each photo; all have an equal say."""
+    if not recognizers:
+        return list(detections)
+    rows: list[list[RowTexts]] = [[] for _ in photos]
+    for recognizer in recognizers:
+        for mine, more in zip(rows, recognizer.read(photos, detections), strict=True):
+            mine += weighed(more, 1 / len(recognizers))
+    return [found | {"rows": mine} for found, mine in zip(detections, rows, strict=True)]
+
+
 def scaled_to(detections: Detections, photo: Tensor, height: int, width: int) -> Detections:
     """Detections on the CPU, their boxes in pixels of the file that the photo was reduced from."""
     scale = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
-    return {
+    scaled: Detections = {
         "boxes": detections["boxes"].float().cpu() * scale,
         "scores": detections["scores"].float().cpu(),
         "labels": detections["labels"].cpu(),
     }
+    if "rows" in detections:
+        scaled["rows"] = [
+            row | {"boxes": (torch.tensor(row["boxes"]) * scale).tolist()}
+            for row in detections["rows"]
+        ]
+    return scaled
 
 
 def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:

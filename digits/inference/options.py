@@ -1,6 +1,6 @@
 """Options that travel together through prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 
 from digits.errors import DigitsError
 from digits.evaluation.evaluator import check_backend
+from digits.recognition.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,19 @@ class InferenceOptions:
         batch_size: photos at once.
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
         overrides: arguments of the detector to replace (`digits.models.detector.build_detector`).
+        recognizers: read the rows of what the detector finds, on the same device.
     """
 
     device: torch.device
     batch_size: int = 32
     num_workers: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    recognizers: Sequence[Recognizer] = ()
+
+    @property
+    def recognizer_digests(self) -> list[str]:
+        """What tells the recognisers from others."""
+        return [recognizer.digest for recognizer in self.recognizers]
 
 
 @dataclass(frozen=True)

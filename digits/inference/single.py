@@ -47,7 +47,8 @@ def submit_one(
         for record, target, photo in detect(model, data, inference):
             yield Item(record, record, target, photo)
 
-    header = checkpoint.header(loaded, path, inference.overrides) | {"split": name}
+    recognizers = inference.recognizer_digests
+    header = checkpoint.header(loaded, path, inference.overrides, recognizers) | {"split": name}
     source = Source(items(), len(data), name, data.labelled, header)
     readers = Readers(reader, reader, submission.refines(checkpoint.refines(loaded)))
     return submit(source, readers, submission, "reading")

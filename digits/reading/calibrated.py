@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from digits.errors import DigitsError
 from digits.reading.base import Reader, ReaderState, check_share, to_reading
 from digits.reading.features import NAMES, candidates
 from digits.reading.fit import fit_weights
 from digits.reading.rules import ThresholdReader
+from digits.reading.texts import decide_text, gather
 from digits.reading.weighing import Weights, decide
 from digits.types import Detections, Reading, Target
 
@@ -57,7 +59,8 @@ class CalibratedReader(Reader):
     def description(self) -> str:
         if self._state is None:
             return f"{self.rule.description} (not calibrated: takes {self.min_photos} photos)"
-        return f"calibrated on {self._state['photos']} photos"
+        both = ", with what a recogniser reads" if "texts" in self._state else ""
+        return f"calibrated on {self._state['photos']} photos{both}"
 
     @property
     def state(self) -> ReaderState | None:
@@ -97,7 +100,17 @@ class CalibratedReader(Reader):
         photo = candidates(detections, self.nms_iou, self._weights.score_scale)
         if not len(photo.indices):
             return to_reading(detections, np.zeros(0, dtype=np.int64), 0.0)
-        decision = decide(photo, self._weights.probabilities(photo.evidence))
+        chances = self._weights.probabilities(photo.evidence)
+        rows = detections.get("rows")
+        if rows and self._weights.texts is not None:
+            text = decide_text(gather(rows, photo, chances), self._weights.texts)
+            return Reading(
+                text.text,
+                torch.from_numpy(photo.indices[text.places]),
+                self._weights.text_confidence(text.log_odds),
+                text.runner_up,
+            )
+        decision = decide(photo, chances)
         return to_reading(
             detections,
             photo.indices[decision.kept],

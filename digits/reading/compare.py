@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -74,10 +75,15 @@ def compare(
     hindsight = max((row(rule.description, rule.read) for rule in rules), key=lambda r: r.accuracy)
     fixed = [ThresholdReader(0.5, nms_iou), ThresholdReader(0.7, nms_iou)]
     readings = iter(cross_fit(CalibratedReader(nms_iou), records, targets))
+    both = any(record.get("rows") for record in records)
+    alone = iter(
+        cross_fit(CalibratedReader(nms_iou), without_rows(records), targets) if both else ()
+    )
     return [
         *(row(rule.description, rule.read) for rule in fixed),
         Row(f"{hindsight.name}, best in hindsight", hindsight.readings, hindsight.right),
         row(CascadeReader(nms_iou=nms_iou).description, CascadeReader(nms_iou=nms_iou).read),
+        *([row("calibrated, without the recogniser", lambda _: next(alone))] if both else []),
         row("calibrated, cross-fitted", lambda _: next(readings)),
     ]
 
@@ -112,6 +118,11 @@ def advantages(rows: Sequence[Row]) -> list[str]:
         gain = f"{100 * difference.mean():+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
         lines.append(f"{last.name} over {other.name}: {gain}")
     return lines
+
+
+def without_rows(records: Sequence[Record]) -> list[Record]:
+    """The same detections, without what a recogniser read."""
+    return [cast(Record, {k: v for k, v in r.items() if k != "rows"}) for r in records]
 
 
 def rescaled(records: Sequence[Record], factor: float) -> list[Record]:

@@ -9,6 +9,8 @@ from digits import fingerprints
 from digits.geometry import match
 from digits.reading.base import ReaderState
 from digits.reading.features import NAMES, Candidates, candidates
+from digits.reading.text_fit import fit_text_weights
+from digits.reading.texts import EVIDENCE, decide_text, gather
 from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
 from digits.types import Detections, Target, target_number
 
@@ -56,13 +58,16 @@ def fit_weights(
             best = (loss, penalty, held_out)
     assert best is not None
     _, penalty, held_out = best
-    return {
+    state = {
         "photos": len(photos),
         "digest": fingerprints.of_targets(targets),
         "penalty": penalty,
         **_fit_boxes(photos, outcomes, np.arange(len(photos)), penalty, scale),
         "number": _fit_numbers(photos, held_out, targets),
     }
+    if all(record.get("rows") or not len(record["boxes"]) for record in records):
+        state["texts"] = _fit_texts(records, photos, held_out, targets)
+    return state
 
 
 def score_scale(records: Sequence[Detections]) -> float:
@@ -114,6 +119,29 @@ def _fit_boxes(
     }
 
 
+def _fit_texts(
+    records: Sequence[Detections],
+    photos: list[Candidates],
+    held_out: list[np.ndarray],
+    targets: Sequence[Target],
+) -> dict[str, Any]:
+    """Weights of both opinions, and what the probability of a string is worth."""
+    pairs = [
+        (gather(record["rows"], photo, chances), target_number(target))
+        for record, photo, chances, target in zip(records, photos, held_out, targets, strict=True)
+        if record.get("rows")
+    ]
+    weights = fit_text_weights([rows for rows, _ in pairs], [truth for _, truth in pairs])
+    decisions = [(decide_text(rows, weights), truth) for rows, truth in pairs]
+    odds = [decision.log_odds for decision, _ in decisions]
+    right = [decision.text == truth for decision, truth in decisions]
+    return {
+        "evidence": list(EVIDENCE),
+        "weights": weights.tolist(),
+        "number": _platt(odds, right),
+    }
+
+
 def _logistic(penalty: float) -> Any:
     from sklearn.linear_model import LogisticRegression  # slow to import, and reading needs none
 
@@ -130,8 +158,13 @@ def _fit_numbers(
             decision = decide(photo, chances)
             odds.append(decision.log_odds)
             right.append(decision.number == target_number(target))
-    if len(set(right)) < 2:  # nothing to learn from: take the product as it is
+    return _platt(odds, right)
+
+
+def _platt(log_odds: Sequence[float], right: Sequence[bool]) -> list[float]:
+    """Slope and offset that turn log-odds into those of being right (Platt's scaling)."""
+    if len(set(right)) < 2:  # nothing to learn from: take the odds as they are
         return [1.0, 0.0]
-    model = _logistic(10.0).fit(np.array(odds)[:, None], right)
-    # Surer boxes must never make a number less sure.
+    model = _logistic(10.0).fit(np.array(log_odds)[:, None], right)
+    # Surer numbers must never become less sure.
     return [max(float(model.coef_[0, 0]), 0.0), float(model.intercept_[0])]

@@ -52,6 +52,9 @@ class Weights:
         self._mean, self._spread = np.array(state["mean"]), np.array(state["spread"])
         self._weights, self._bias = np.array(state["weights"]).T, np.array(state["bias"])
         self._slope, self._offset = state.get("number", (1.0, 0.0))
+        texts = state.get("texts")
+        self.texts = None if texts is None else np.array(texts["weights"])
+        self._text_number: list[float] = texts["number"] if texts else [1.0, 0.0]
 
     def probabilities(self, evidence: np.ndarray) -> np.ndarray:
         """Probabilities `(K, 3)` of the `OUTCOMES` of boxes with evidence `(K, F)`."""
@@ -62,7 +65,12 @@ class Weights:
 
     def confidence(self, log_odds: float) -> float:
         """The probability that a number is right, in [0, 1]."""
-        return 1 / (1 + math.exp(-min(max(self._slope * log_odds + self._offset, -30), 30)))
+        return _sigmoid(self._slope * log_odds + self._offset)
+
+    def text_confidence(self, log_odds: float) -> float:
+        """The same of a string that detector and recogniser were asked about."""
+        slope, offset = self._text_number
+        return _sigmoid(slope * log_odds + offset)
 
 
 def decide(photo: Candidates, chances: np.ndarray) -> Decision:
@@ -107,6 +115,10 @@ def _runner_up(photo: Candidates, logs: np.ndarray, gain: np.ndarray, keep: np.n
 def _in_order(photo: Candidates, keep: np.ndarray) -> np.ndarray:
     kept: np.ndarray = np.flatnonzero(keep)
     return np.asarray(kept[reading_order(photo.boxes[kept])])
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-min(max(value, -30), 30)))
 
 
 def _log_odds(log_probability: float) -> float:

@@ -33,8 +33,8 @@ class RowJitter:
     stretch: float = 0.12  # (fraction) spread of the width
     margin: float = 0.05  # (digit heights) spread of the margin
     part_p: float = 0.2  # (probability) of a part of the number, where it has two digits or more
-    beyond_p: float = 0.1  # (probability) of a false digit on one side
-    beyond: float = 0.7  # (digit heights) most that it adds
+    beyond_p: float = 0.1  # (probability) of more than the number, at either end
+    beyond: float = 0.8  # (digit heights) most that it adds
     nothing_p: float = 0.05  # (probability) of a place beside the number, where nothing is read
 
     def choose(self, count: int, rng: np.random.Generator) -> slice:
@@ -68,10 +68,8 @@ class RowJitter:
         digit, unit = row.digit, (math.cos(row.angle), math.sin(row.angle))
         left, right = rng.normal(0, self.ends * digit, 2)
         top, bottom = rng.normal(0, self.sides * digit, 2)
-        if rng.random() < self.beyond_p:
-            more, side = rng.uniform(0.2, self.beyond) * digit, int(rng.integers(2))
-            left -= more * (side == 0 and free[0])
-            right += more * (side == 1 and free[1])
+        more = rng.uniform(0, self.beyond * digit, 2) * (rng.random(2) < self.beyond_p) * free
+        left, right = left - more[0], right + more[1]
         along, across = (left + right) / 2, (top + bottom) / 2
         turn = rng.normal(0, math.radians(self.angle)) * min(1.0, 1.5 * digit / row.length)
         return Row(

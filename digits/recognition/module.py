@@ -1,4 +1,4 @@
-"""The LightningModule and data module that train a recogniser on crops of rows."""
+"""The LightningModule that trains a recogniser on crops of rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +9,12 @@ from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
 from torch.nn.functional import ctc_loss
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
 from torchmetrics.functional.text.edit import edit_distance
 
 from digits.checkpoint import KEY
-from digits.data.loading import SplitOpener
 from digits.errors import DigitsError
-from digits.recognition.crops import CropOptions
 from digits.recognition.ctc import best_texts, log_probabilities, to_labels
-from digits.recognition.data import Augment, Group, RowCrops, RowJitter, collate
+from digits.recognition.data import Group
 
 _LEAST = -20.0  # (nats) that a crop's true text counts at least, so that no label decides alone
 
@@ -131,48 +128,3 @@ class DigitRecognizer(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint[KEY] = self.description | {"metrics": metrics}
-
-
-class RowsDataModule(L.LightningDataModule):
-    """Serves the crops of one source's splits: train with jitter, valid with exact extents.
-
-    Args:
-        open_split: `train` or `valid` to a data set.
-        options: margins and stretch of crops.
-        jitter: of the extents in training.
-        augmentation: of a crop's pixels in training, `(crop, {"boxes"}) -> (crop, ...)`.
-        batch_size: crops per batch and process.
-        num_workers: loading processes per loader; 0 loads in the main process.
-    """
-
-    def __init__(
-        self,
-        open_split: SplitOpener,
-        options: CropOptions | None = None,
-        jitter: RowJitter | None = None,
-        augmentation: Augment | None = None,
-        batch_size: int = 64,
-        num_workers: int = 0,
-    ) -> None:
-        super().__init__()
-        self.open_split, self.options = open_split, options or CropOptions()
-        self.jitter, self.augmentation = jitter or RowJitter(), augmentation
-        self.batch_size, self.num_workers = batch_size, num_workers
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        photos = self.open_split("train")
-        data = RowCrops(photos, self.options, self.jitter, self.augmentation)
-        return self._loader(data, shuffle=True, drop_last=len(data) >= self.batch_size)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        return self._loader(RowCrops(self.open_split("valid"), self.options))
-
-    def _loader(self, data: RowCrops, **kwargs: Any) -> DataLoader[Any]:
-        return DataLoader(
-            data,
-            self.batch_size,
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            persistent_workers=self.num_workers > 0,
-            **kwargs,
-        )

@@ -1,6 +1,6 @@
 """PP-OCRv6's recogniser with its own weights, from the wheel of rapidocr (the extra `text`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +9,39 @@ from torch import Tensor, nn
 
 from digits.errors import DigitsError
 from digits.models.ppocr_weights import FILE, packaged
-from digits.recognition.network import PPOCRRecognizer, keep_digits
+from digits.recognition.network import PPOCRRecognizer, SmallRecognizer, keep_digits
 
 _CHARACTERS = 18710  # blank, 18,708 characters and the space
-_NO_ONNX = "The recogniser's weights need onnx: pip install 'digits[text]'."
+_NO_ONNX = "The recogniser's weights need onnx: pip install -e '.[text]'."
 
 
-def ppocr_recognizer(dropout: float = 0.0, path: Path | None = None) -> PPOCRRecognizer:
-    """PP-OCRv6's recogniser as it comes, its head cut to blank and ten digits.
+def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecognizer:
+    """PP-OCRv6's recogniser, its head cut to blank and ten digits.
 
     Args:
+        weights: `ppocr` (of the installed rapidocr), `none`, or a network in ONNX form (path).
         dropout: (probability) before the head, in training.
-        path: of the network in ONNX form; that of the installed rapidocr by default.
 
     Raises:
         DigitsError: rapidocr or onnx is missing, or the file holds another network.
     """
-    path = path or packaged()
+    if weights == "none":
+        return PPOCRRecognizer(dropout=dropout)
+    path = packaged() if weights == "ppocr" else Path(weights)
+    if not path.is_file():
+        raise DigitsError(f"recognizer.network.weights={weights}: expected ppocr, none or a file.")
     network = PPOCRRecognizer(_CHARACTERS, dropout)
     keep_digits(network, load_recognizer(network, path))
     return network
+
+
+def small_recognizer(
+    weights: str = "none", widths: Sequence[int] = (32, 64, 128, 192), dropout: float = 0.1
+) -> SmallRecognizer:
+    """A few convolutions, trained from scratch: see `SmallRecognizer`. `weights` is `none`."""
+    if weights != "none":
+        raise DigitsError(f"recognizer.network.weights={weights}: there are none; say none.")
+    return SmallRecognizer(widths, dropout)
 
 
 def load_recognizer(network: PPOCRRecognizer, path: Path) -> list[int]:

@@ -18,23 +18,26 @@ from digits.recognition.weights import load_recognizer, ppocr_recognizer
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module", params=[SmallRecognizer, PPOCRRecognizer])
+def network(request: pytest.FixtureRequest) -> torch.nn.Module:
+    torch.manual_seed(0)
+    made: torch.nn.Module = request.param()
+    return made.eval()
+
+
 @pytest.mark.parametrize("width", [32, 96, 320])
-@pytest.mark.parametrize("make", [SmallRecognizer, PPOCRRecognizer])
-def test_a_frame_per_eight_pixels(make: type[torch.nn.Module], width: int) -> None:
+def test_a_frame_per_eight_pixels(network: torch.nn.Module, width: int) -> None:
     crops = torch.zeros(2, 3, 48, width, dtype=torch.uint8)
-    assert make().eval()(crops).shape == (2, width // 8, 11)
+    assert network(crops).shape == (2, width // 8, 11)
+
+
+def test_a_crop_is_read_alike_whatever_the_batch(network: torch.nn.Module) -> None:
+    crops = torch.randint(0, 256, (3, 3, 48, 64), dtype=torch.uint8)
+    assert torch.allclose(network(crops)[1:2], network(crops[1:2]), atol=1e-4)
 
 
 def test_the_small_network_is_small() -> None:
     assert count_parameters(SmallRecognizer()) < 1_500_000
-
-
-@pytest.mark.parametrize("make", [SmallRecognizer, PPOCRRecognizer])
-def test_a_crop_is_read_alike_whatever_the_batch(make: type[torch.nn.Module]) -> None:
-    torch.manual_seed(0)
-    network = make().eval()
-    crops = torch.randint(0, 256, (3, 3, 48, 64), dtype=torch.uint8)
-    assert torch.allclose(network(crops)[1:2], network(crops[1:2]), atol=1e-4)
 
 
 def test_ppocr_gives_what_its_own_runtime_gives() -> None:

@@ -1,0 +1,73 @@
+"""Checkpoints of recognisers: of the same self-describing kind as those of detectors."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from digits import builders, checkpoint, fingerprints, resources
+from digits.data.paths import path_text
+from digits.errors import DigitsError
+from digits.io import partial_path
+from digits.reading.base import ReaderState
+from digits.recognition.crops import CropOptions
+from digits.recognition.recognizer import Recognizer
+
+
+def load_recognizer(path: Path, device: torch.device | None = None) -> Recognizer:
+    """A trained recogniser from its checkpoint alone.
+
+    Raises:
+        DigitsError: missing, not the checkpoint of a recogniser, or weights that do not fit.
+    """
+    loaded = checkpoint.read(path, "recognizer", _parts)
+    config = loaded[checkpoint.KEY]["config"]["recognizer"]
+    network = builders.build_recognizer(config["network"])
+    checkpoint.load_weights(network, loaded)
+    try:
+        options = CropOptions(**config["crops"])
+    except TypeError as error:
+        raise DigitsError(f"recognizer={path}: crops {error}.") from error
+    return Recognizer(network, options, device, fingerprints.of_weights(loaded["state_dict"]))
+
+
+def open_recognizers(
+    value: object, states: Iterable[ReaderState | None], device: torch.device
+) -> list[Recognizer]:
+    """The recognisers that a setting means.
+
+    Args:
+        value: `auto`: the one that ships, where all readers were fitted with one; `shipped`; a
+            path, or a list of them; `None`: none.
+        states: of the readers (`digits.reading.Reader.state`).
+        device: where they run.
+
+    Raises:
+        DigitsError: as `load_recognizer`; a setting that is none of these.
+    """
+    if value == "auto":
+        fitted = [state is not None and "texts" in state for state in states]
+        value = "shipped" if fitted and all(fitted) else None
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    texts = [path_text("recognizer", item) for item in items]
+    paths = [resources.RECOGNIZER if text == "shipped" else Path(text) for text in texts]
+    return [load_recognizer(path, device) for path in paths]
+
+
+def finalize_recognizer(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Rewrite a finished checkpoint: final metrics in, optimizer out, weights in half precision."""
+    loaded = checkpoint.read(path, "recognizer", _parts)
+    state = {
+        name.removeprefix("model."): value.half() if value.is_floating_point() else value
+        for name, value in loaded["state_dict"].items()
+    }
+    description = loaded[checkpoint.KEY] | {"metrics": dict(metrics)}
+    with partial_path(path) as partial:
+        torch.save({checkpoint.KEY: description, "state_dict": state}, partial)
+
+
+def _parts(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, if it holds what a recogniser is rebuilt from."""
+    _ = config["recognizer"]["network"], config["recognizer"]["crops"]
+    return config
