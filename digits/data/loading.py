@@ -52,12 +52,18 @@ def loader(
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
         kwargs: of `torch.utils.data.DataLoader`.
     """
-    if num_workers is None:
-        num_workers = min(8, max(1, (os.cpu_count() or 1) // 2))
+    workers = worker_count(num_workers)
     return PhotoLoader(
         cast("Dataset[Item]", data),
-        num_workers=num_workers,
+        num_workers=workers,
         collate_fn=collate,
-        persistent_workers=num_workers > 0,
+        persistent_workers=workers > 0,
         **kwargs,
     )
+
+
+def worker_count(num_workers: int | None) -> int:
+    """Loading processes: as said, or for `None` half the cores, 1 to 8."""
+    if num_workers is not None:
+        return num_workers
+    return min(8, max(1, (os.cpu_count() or 1) // 2))

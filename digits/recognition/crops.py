@@ -13,7 +13,7 @@ from digits.recognition.network import HEIGHT
 
 _STEEPEST = math.radians(45)
 _LEVEL = 0.05  # (squared digit heights) of spread along the row: how much it takes to be tilted
-_STEP = 32  # (px) widths of crops are multiples of it, so that many are of one width
+_STEP = 16  # (px) widths of crops are multiples of it, so that many are of one width
 _WIDEST = 320  # (px) wider rows are squeezed
 _GREY = 127
 
@@ -42,7 +42,7 @@ class Row:
 class CropOptions:
     """How rows are cut out."""
 
-    margin: float = 0.1  # (digit heights) around the row
+    margin: float = 0.05  # (digit heights) around the row
     stretch: float = 1.15  # (factor) on the width
     upright: float = 0.3  # (fraction) of a row's tilt that its digits do not share
 
@@ -131,7 +131,7 @@ def _reduced(
 
 
 def padded(crop: np.ndarray) -> np.ndarray:
-    """A crop `(48, w, 3)` with grey on its right, up to the next multiple of 32 pixels."""
+    """A crop `(48, w, 3)` with grey on its right, up to the next multiple of 16 pixels."""
     width = -(-crop.shape[1] // _STEP) * _STEP
     canvas = np.full((HEIGHT, width, 3), _GREY, dtype=np.uint8)
     canvas[:, : crop.shape[1]] = crop

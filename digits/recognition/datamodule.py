@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader
 
-from digits.data.loading import SplitOpener
+from digits.data.loading import SplitOpener, worker_count
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import Augment, RowCrops, RowJitter, collate
 
@@ -19,7 +19,7 @@ class RowsDataModule(L.LightningDataModule):
         jitter: of the extents in training.
         augmentation: of a crop's pixels in training, `(crop, {"boxes"}) -> (crop, ...)`.
         batch_size: crops per batch and process.
-        num_workers: loading processes per loader; 0 loads in the main process.
+        num_workers: loading processes per loader; `None` takes half the cores, 1 to 8.
     """
 
     def __init__(
@@ -29,20 +29,26 @@ class RowsDataModule(L.LightningDataModule):
         jitter: RowJitter | None = None,
         augmentation: Augment | None = None,
         batch_size: int = 64,
-        num_workers: int = 0,
+        num_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.open_split, self.options = open_split, options or CropOptions()
         self.jitter, self.augmentation = jitter or RowJitter(), augmentation
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.batch_size, self.num_workers = batch_size, worker_count(num_workers)
+
+    def setup(self, stage: str) -> None:
+        """Open train and valid, once."""
+        if not hasattr(self, "valid"):
+            photos = self.open_split("train")
+            self.train = RowCrops(photos, self.options, self.jitter, self.augmentation)
+            self.valid = RowCrops(self.open_split("valid"), self.options)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        photos = self.open_split("train")
-        data = RowCrops(photos, self.options, self.jitter, self.augmentation)
-        return self._loader(data, shuffle=True, drop_last=len(data) >= self.batch_size)
+        drop_last = len(self.train) >= self.batch_size
+        return self._loader(self.train, shuffle=True, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return self._loader(RowCrops(self.open_split("valid"), self.options))
+        return self._loader(self.valid)
 
     def _loader(self, data: RowCrops, **kwargs: Any) -> DataLoader[Any]:
         return DataLoader(

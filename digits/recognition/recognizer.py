@@ -15,6 +15,7 @@ from digits.types import Detections, RowTexts, number_of
 _LEAST = -12.0  # (nats) that a string counts at least in a row, so that none is ruled out
 _LONGEST = 8  # digits of a string that is considered
 _BEST = 3  # strings of each crop that are considered
+_BEAM = 4  # prefixes that the search for them keeps
 # (length, height) added to a row, in digit heights: as it is, and with what lies beside it, so that
 # a digit that the detector missed is seen, and one that it invented is not.
 _WIDENED = ((0.0, 0.0), (0.8, 0.1))
@@ -101,7 +102,7 @@ def _texts(
     proposed = [number_of(labels[torch.from_numpy(row.indices)]) for row in rows]
     for of_row in frames:
         for one in of_row:
-            proposed += [text for text, _ in best_texts(one, count=_BEST)]
+            proposed += [text for text, _ in best_texts(one, width=_BEAM, count=_BEST)]
     strings = [text for text in dict.fromkeys(proposed) if 0 < len(text) <= _LONGEST]
     total = np.logaddexp.reduce([row.weight for row in rows])
     read: list[RowTexts] = []

@@ -20,7 +20,7 @@ _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings 
 _HEIGHTS, _LINE = 0.18, 0.12  # of log(height), and of the distance to the line in heights
 _COVERED = 0.6  # share of a box in another above which both can hardly be digits
 _APART = 0.15  # intersection over union below which two boxes may be two digits
-_FAR = 4.0  # nats behind the most plausible set that a set may be
+_FAR = 2.0  # nats behind the most plausible set that a set may be
 _CLASH = 4.0  # nats that such a pair costs
 _HOLE = 1.5  # nats that a digit like the others costs, left out between them
 

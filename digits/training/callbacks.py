@@ -14,6 +14,8 @@ from digits.evaluation.plots import Picture, draw_readings
 from digits.training.module import DigitDetector
 from digits.types import target_number
 
+_SHOWN = ("val/map", "val/number_accuracy")
+
 
 class EpochLine(Callback):
     """Prints one line after each validation: it stays in a log, where progress bars do not."""
@@ -30,7 +32,9 @@ class EpochLine(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        self._photos += len(batch[0]) * trainer.world_size
+        # A detector's batch is a tuple of photos and targets, a recogniser's a list of groups.
+        count = len(batch[0]) if isinstance(batch, tuple) else sum(len(t) for _, t in batch)
+        self._photos += count * trainer.world_size
         self._seconds = time.monotonic() - self._start
 
     @rank_zero_only
@@ -41,9 +45,8 @@ class EpochLine(Callback):
         loss = float(scores.get("train/loss", float("nan")))
         console.print(
             f"epoch {trainer.current_epoch + 1}: loss {loss:.3f}, "
-            f"val/map {float(scores['val/map']):.3f}, "
-            f"val/number_accuracy {float(scores['val/number_accuracy']):.3f}, "
-            f"{self._photos / self._seconds:.0f} photos/s"
+            + "".join(f"{key} {float(scores[key]):.3f}, " for key in _SHOWN if key in scores)
+            + f"{self._photos / self._seconds:.0f} photos/s"
         )
 
 

@@ -19,6 +19,7 @@ from digits.inference.options import InferenceOptions
 from digits.inference.report import Report
 from digits.inference.source import Item, Readers
 from digits.io import partial_path, write_json
+from digits.recognition.checkpoint import finalize_recognizer
 from digits.types import PhotoDataset
 
 
@@ -39,7 +40,7 @@ def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
     """
     if ckpt_path is None:
         return
-    if "optimizer_states" not in checkpoint.load(Path(ckpt_path)):
+    if "optimizer_states" not in checkpoint.read(Path(ckpt_path), "ckpt_path", dict):
         raise DigitsError(
             f"ckpt_path={ckpt_path}: holds no optimizer (best.ckpt is stripped when a run ends); "
             "resume from last.ckpt."
@@ -149,6 +150,26 @@ def finish_run(
             )
     result_table("best.ckpt on valid", figures, paths, then=f"python predict.py ckpt={best}")
     return figures
+
+
+def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
+    """Strip the best checkpoint of a recogniser's run, write its figures, and show them.
+
+    Returns:
+        Its number accuracy on labelled extents; None where the run kept no checkpoint.
+    """
+    best = folder / "best.ckpt"
+    if not best.is_file():
+        return None
+    kept = checkpoint.read(best, "recognizer", dict)[checkpoint.KEY]["metrics"]
+    figures = {name.removeprefix("val/"): v for name, v in kept.items() if name.startswith("val/")}
+    finalize_recognizer(best, figures | asdict(cost))
+    write_json(folder / "metrics.json", figures | asdict(cost))
+    paths = {"checkpoint": best, "to resume": folder / "last.ckpt", "curves": folder}
+    paths["metrics"] = folder / "metrics.json"
+    then = f"python predict.py recognizer={best} data=coco data.root=DIR split=valid"
+    result_table("best.ckpt on the labelled rows of valid", figures, paths, then)
+    return figures.get("number_accuracy")
 
 
 def _to_tensorboard(folder: Path, figures: dict[str, float], pictures: dict[str, Path]) -> None:

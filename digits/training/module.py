@@ -1,18 +1,16 @@
 """The LightningModule: training and validation steps, metrics, optimizer."""
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from digits.checkpoint import KEY
 from digits.errors import DigitsError
 from digits.evaluation.evaluator import Evaluator
 from digits.reading import Reader
+from digits.training.optimization import OptimizerFactory, Schedule, configure
 from digits.types import Detections, Target
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -37,8 +35,8 @@ class DigitDetector(L.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        schedule: Callable[[float, int], float],
+        optimizer: OptimizerFactory,
+        schedule: Schedule,
         reader: Reader,
         backbone_lr_factor: float = 1.0,
         map_backend: str = "faster_coco_eval",
@@ -89,42 +87,14 @@ class DigitDetector(L.LightningModule):
         for name, value in scores.items():
             self.log(f"val/{name}", value, prog_bar=name in shown, rank_zero_only=False)
 
-    def progress(self) -> float:
-        """Share of the budget that is spent, in [0, 1]: steps or time, whichever is further."""
-        trainer = self.trainer
-        total = trainer.estimated_stepping_batches
-        shares = [trainer.global_step / total if 0 < total < float("inf") else 0.0]
-        for timer in (c for c in trainer.callbacks if isinstance(c, Timer)):  # type: ignore[attr-defined]
-            left = timer.time_remaining()
-            if left is not None:
-                elapsed = timer.time_elapsed()
-                shares.append(elapsed / max(elapsed + left, 1e-9))
-        # Clocks differ between processes, learning rates must not.
-        spent: float = trainer.strategy.broadcast(min(1.0, max(shares)))
-        return spent
-
     def configure_optimizers(self) -> Any:
         features: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
                 (features if name.startswith("backbone.") else rest).append(parameter)
-        try:
-            optimizer = self.optimizer_factory([{"params": features}, {"params": rest}])
-            self.schedule(0.0, 0)
-        except (TypeError, ValueError) as error:
-            raise DigitsError(
-                f"optimizer or scheduler: {error}; see conf/optimizer and conf/scheduler for the "
-                "arguments of each."
-            ) from error
-        optimizer.param_groups[0]["lr"] *= self.backbone_lr_factor
-        scheduler = LambdaLR(
-            optimizer, lambda _: self.schedule(self.progress(), self.trainer.current_epoch)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        factors = (self.backbone_lr_factor, 1.0)
+        return configure(self, self.optimizer_factory, self.schedule, (features, rest), factors)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}

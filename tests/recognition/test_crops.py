@@ -93,7 +93,7 @@ def test_batches_hold_crops_of_one_width() -> None:
     assert sorted(index for chosen, _ in batches for index in chosen) == [0, 1, 2, 3, 4]
     for chosen, batch in batches:
         assert batch.shape == (len(chosen), 3, 48, batch.shape[3])
-        assert batch.shape[3] % 32 == 0
+        assert batch.shape[3] % 16 == 0
         for index, crop in zip(chosen, batch, strict=True):
             width = crops[index].shape[1]
             assert (crop[:, :, :width] == width).all() and (crop[:, :, width:] == 127).all()

@@ -5,8 +5,8 @@ import torch
 from digits.data.synthetic import SyntheticDigits
 from digits.recognition.crops import row_of
 from digits.recognition.data import RowCrops, RowJitter, collate
-from digits.recognition.module import DigitRecognizer, text_loss
 from digits.recognition.network import SmallRecognizer
+from digits.training.recognizer import DigitRecognizer, text_loss
 from digits.types import target_number
 
 EXACT = RowJitter(ends=0, sides=0, angle=0, part_p=0, beyond_p=0, nothing_p=0)

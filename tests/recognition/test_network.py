@@ -73,4 +73,4 @@ def test_a_file_of_another_network_is_refused_in_one_line(tmp_path: Path) -> Non
     path = tmp_path / "other.onnx"
     onnx.save(onnx.helper.make_model(graph), path)
     with pytest.raises(DigitsError, match="not the network of PP-OCRv6"):
-        ppocr_recognizer(path=path)
+        ppocr_recognizer(str(path))

@@ -1,20 +1,18 @@
 """The LightningModule that trains a recogniser on crops of rows."""
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
 from torch.nn.functional import ctc_loss
-from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.functional.text.edit import edit_distance
 
 from digits.checkpoint import KEY
 from digits.errors import DigitsError
 from digits.recognition.ctc import best_texts, log_probabilities, to_labels
 from digits.recognition.data import Group
+from digits.training.optimization import OptimizerFactory, Schedule, configure
 
 _LEAST = -20.0  # (nats) that a crop's true text counts at least, so that no label decides alone
 
@@ -54,8 +52,8 @@ class DigitRecognizer(L.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        schedule: Callable[[float, int], float],
+        optimizer: OptimizerFactory,
+        schedule: Schedule,
         description: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -101,29 +99,9 @@ class DigitRecognizer(L.LightningModule):
         self.log("val/digit_error_rate", wrong / max(digits, 1), rank_zero_only=False)
         self.log("val/nll", nats / max(count, 1), prog_bar=True, rank_zero_only=False)
 
-    def progress(self) -> float:
-        """Share of the budget that is spent, in [0, 1]: steps or time, whichever is further."""
-        trainer = self.trainer
-        total = trainer.estimated_stepping_batches
-        shares = [trainer.global_step / total if 0 < total < float("inf") else 0.0]
-        for timer in (c for c in trainer.callbacks if isinstance(c, Timer)):  # type: ignore[attr-defined]
-            left = timer.time_remaining()
-            if left is not None:
-                elapsed = timer.time_elapsed()
-                shares.append(elapsed / max(elapsed + left, 1e-9))
-        spent: float = trainer.strategy.broadcast(min(1.0, max(shares)))
-        return spent
-
     def configure_optimizers(self) -> Any:
         chosen = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = self.optimizer_factory(chosen)
-        scheduler = LambdaLR(
-            optimizer, lambda _: self.schedule(self.progress(), self.trainer.current_epoch)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return configure(self, self.optimizer_factory, self.schedule, (chosen,), (1.0,))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
