@@ -40,7 +40,10 @@ def load(path: Path) -> Checkpoint:
         DigitsError: missing, not a torch file, not one of ours, of a later format, or for other
             classes.
     """
-    return read(path, "ckpt", builders.migrate)
+    checkpoint = read(path, "ckpt", builders.migrate)
+    if checkpoint[KEY]["config"].get("task") == "recognizer":
+        raise DigitsError(f"ckpt={path}: not a checkpoint of a detector; say recognizer={path}.")
+    return checkpoint
 
 
 def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any]]) -> Checkpoint:

@@ -19,6 +19,8 @@ from digits.data.synthetic import SyntheticDigits
 from digits.ensemble.detect import scaled_size
 from digits.ensemble.options import FusionOptions
 from digits.errors import DigitsError
+from digits.recognition.crops import CropOptions
+from digits.recognition.data import RowJitter
 from digits.types import check_detections
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -51,7 +53,7 @@ def config(tmp_path: Path) -> Any:
 def test_every_group_is_tested_here() -> None:
     assert set(OPTIONS) == {
         "augmentation", "backbone", "callbacks", "data", "experiment", "fusion", "hydra", "logger",
-        "model", "optimizer", "reading", "scheduler", "trainer", "tta",
+        "model", "optimizer", "reading", "recognition", "scheduler", "task", "trainer", "tta",
     }  # fmt: skip
 
 
@@ -147,6 +149,24 @@ def test_fusions(config: Any, option: str) -> None:
     ).fusion.weights
     weighed = FusionOptions(option, list(given)).fusion(3)
     assert option == "none" or (weighed and weighed.weights == (1.5, 1.5, 1))
+
+
+@pytest.mark.parametrize("option", options("recognition"))
+def test_recognisers(config: Any, option: str) -> None:
+    none = "recognizer.network.weights=none"
+    cfg = config("task=recognizer", f"recognition={option}", none)
+    logits = instantiate(cfg.recognizer.network)(torch.zeros(2, 3, 48, 64))
+    assert logits.shape == (2, 8, 11)
+    CropOptions(**cfg.recognizer.crops)
+    assert RowJitter(**cfg.recognizer.jitter) == RowJitter()  # one default, said twice
+
+
+@pytest.mark.parametrize("option", options("task"))
+def test_tasks(config: Any, option: str) -> None:
+    cfg = config(f"task={option}")
+    assert cfg.task == option
+    monitored = cfg.callbacks.best.monitor
+    assert monitored == ("val/map" if option == "detector" else "val/number_accuracy")
 
 
 @pytest.mark.parametrize("option", options("tta"))

@@ -287,3 +287,44 @@ def test_real_photos(train: Script, predict: Script, real_data: Path) -> None:
         outcome.folder / "detections.json")[1]}  # fmt: skip
     for image_id in (901, 1000):
         assert sizes[image_id] == Image.open(real_data / "test" / f"{image_id}.png").size
+
+
+@pytest.mark.parametrize("task", [("recognition=small",), ("recognition=ppocr",)], ids=str)
+def test_a_recogniser_is_trained_and_reads_beside_a_detector(
+    trained: Any, train: Script, predict: Script, task: tuple[str, ...]
+) -> None:
+    pytest.importorskip("rapidocr")
+    own = ("task=recognizer", *task, "data.train_count=16", "batch_size=4")
+    outcome = train(*own)
+    assert outcome.code == 0, outcome.err
+    assert {"best.ckpt", "last.ckpt", "metrics.json", "metrics.csv"} <= outcome.files()
+    figures = json.loads((outcome.folder / "metrics.json").read_text())
+    assert outcome.value == figures["number_accuracy"] and figures["nll"] > 0
+    assert "on the labelled rows of valid" in outcome.out and "epoch 1: loss" in outcome.out
+
+    best = outcome.folder / "best.ckpt"
+    ckpt = f"ckpt={trained.folder}/best.ckpt"
+    read = predict(ckpt, f"recognizer={best}", "data.test_count=3")
+    assert read.code == 0, read.err
+    header, records = read_detections(read.folder / "detections.json")
+    assert len(header["recognizers"]) == 1 and all(record["rows"] for record in records)
+    refused = predict(f"ckpt={best}", "data.test_count=3")
+    assert refused.code == 1 and "not a checkpoint" in refused.err
+    refused = predict(ckpt, f"recognizer={trained.folder}/best.ckpt", "data.test_count=3")
+    assert refused.code == 1 and refused.err.startswith("Error: recognizer=")
+
+
+def test_the_second_reader_can_be_left_out(predict: Script) -> None:
+    both = predict(f"photos={BUNDLED}")
+    header, records = read_detections(both.folder / "detections.json")
+    assert len(header["recognizers"]) == 1 and all("rows" in record for record in records)
+    alone = predict(f"photos={BUNDLED}", "recognizer=null")
+    assert alone.code == 0, alone.err
+    header, records = read_detections(alone.folder / "detections.json")
+    assert header["recognizers"] == [] and not any("rows" in record for record in records)
+
+
+def test_tilted_bundled_numbers_are_read(predict: Script) -> None:
+    outcome = predict(f"photos={BUNDLED}")
+    read = {row["file_name"]: row["number"] for row in rows(outcome.folder / "numbers.csv")}
+    assert read["house-327.png"] == "327"

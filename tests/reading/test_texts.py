@@ -30,7 +30,7 @@ def with_rows(records: list[Any], targets: list[Any], skill: float, seed: int = 
         texts = {truth: -0.2 if right else -3.0, wrong: -3.0 if right else -0.5}
         rows: list[RowTexts] = [{"boxes": boxes, "weight": -0.1, "texts": texts}]
         if len(boxes) > 1:
-            shorter = {truth[:-1]: -1.0, **{text: -8.0 for text in texts}}
+            shorter = {truth[:-1]: -1.0, **dict.fromkeys(texts, -8.0)}
             rows.append({"boxes": boxes[:-1], "weight": -2.3, "texts": shorter})
             rows[0]["texts"] = {truth[:-1]: -8.0, **texts}
         read.append(record | {"rows": rows})
