@@ -14,14 +14,21 @@ demo: install
 	$(BIN)/python predict.py ckpt=$(DEMO)/train/best.ckpt output_dir=$(DEMO)/predict
 	$(BIN)/python predict.py photos=docs/photos output_dir=$(DEMO)/shipped
 
-# The recipe of the model that ships: make model DATA=DIR [SEED=1], some 70 minutes of one CPU core.
+# The recipe of the model that ships, detector and recogniser: make model DATA=DIR [SEED=1], some
+# 100 minutes of one CPU core.
 model: install-text
 	@test -f "$(DATA)/train.json" || { echo "make model DATA=DIR: no $(DATA)/train.json;" \
-		"DIR is a data set in the course's layout (README.md)."; exit 1; }
+		"DIR is a data set in the course's layout (docs/usage.md)."; exit 1; }
 	$(BIN)/python train.py experiment=best seed=$(SEED) data.real.root=$(DATA) \
 		output_dir=$(MODEL)/best
 	$(BIN)/python train.py experiment=finetune seed=$(SEED) data.real.root=$(DATA) \
 		backbone.weights=$(MODEL)/best/last.ckpt output_dir=$(MODEL)/finished
+	$(BIN)/python train.py task=recognizer data=mixed seed=$(SEED) data.real.root=$(DATA) \
+		data.shares.real=0.7 data.shares.synthetic=0.3 output_dir=$(MODEL)/recognizer
+	$(BIN)/python predict.py ckpt=$(MODEL)/finished/best.ckpt data=coco data.root=$(DATA) \
+		recognizer=$(MODEL)/recognizer/best.ckpt split=valid output_dir=$(MODEL)/valid
+	$(BIN)/python -m digits.calibrate $(MODEL)/finished/best.ckpt \
+		$(MODEL)/valid/detections.json --labels $(DATA)/valid.json
 
 test: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
