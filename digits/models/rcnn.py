@@ -9,6 +9,7 @@ from typing import cast
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from digits.models.transform import PhotoTransform
@@ -78,30 +79,40 @@ class DigitRCNN(GeneralizedRCNN):
         if self.training:
             if targets is None:
                 raise ValueError("Expected targets in training mode.")
-            return self._run(images, targets)[1]
-        found = self._run(images)[0]
+            batch, scaled = self.transform(images, targets)
+            for target in scaled:
+                if not (target["boxes"][:, 2:] > target["boxes"][:, :2]).all():
+                    raise ValueError("Expected target boxes with x1 < x2 and y1 < y2.")
+            return self._run(batch, scaled)[1]
+        found = self._detect(images)
         if self.zoom is not None:
             self._search(images, found, self.zoom)
             self._detect_windows(images, found, self.zoom)
         return found
 
+    def _detect(self, images: Sequence[Tensor], enlargement: float = 1.0) -> list[Detections]:
+        """One pass in evaluation, in batches of one padded size each.
+
+        A photo is padded by its own size alone: networks see padding (convolutions as an edge,
+        squeeze and excitation in its means), and what is found must not depend on the batch.
+        """
+        found: dict[int, Detections] = {}
+        for chosen, batch in self.transform.batches(images, enlargement):
+            detections, _ = self._run(batch)
+            sizes = [images[i].shape[-2:] for i in chosen]
+            scaled = self.transform.postprocess(detections, batch.image_sizes, sizes)
+            found.update(zip(chosen, scaled, strict=True))
+        return [found[i] for i in range(len(images))]
+
     def _run(
-        self,
-        images: Sequence[Tensor],
-        targets: Sequence[Target] | None = None,
-        enlargement: float = 1.0,
+        self, batch: ImageList, targets: list[Target] | None = None
     ) -> tuple[list[Detections], Losses]:
-        """One pass: detections, empty in training, and losses, empty in evaluation."""
-        batch, targets = self.transform(images, targets, enlargement)
-        for target in targets or ():
-            if not (target["boxes"][:, 2:] > target["boxes"][:, :2]).all():
-                raise ValueError("Expected target boxes with x1 < x2 and y1 < y2.")
+        """Detections in pixels of the batch, empty in training; losses, empty in evaluation."""
         # float32 under autocast too, since the anchors take the type of the maps.
         features = OrderedDict((k, v.float()) for k, v in self.backbone(batch.tensors).items())
         proposals, rpn_losses = self.rpn(batch, features, targets)
         found, box_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
-        sizes = [image.shape[-2:] for image in images]
-        return self.transform.postprocess(found, batch.image_sizes, sizes), box_losses | rpn_losses
+        return found, box_losses | rpn_losses
 
     def _search(self, images: Sequence[Tensor], found: list[Detections], zoom: Zoom) -> None:
         """Detect photos without digits again, enlarged; replaces their entries of `found`."""
@@ -114,7 +125,7 @@ class DigitRCNN(GeneralizedRCNN):
             ]
             if not without:
                 break
-            again, _ = self._run([images[index] for index in without], enlargement=factor)
+            again = self._detect([images[index] for index in without], factor)
             for index, second in zip(without, again, strict=True):
                 if zoom.has_digits(second):
                     found[index] = second
@@ -132,5 +143,5 @@ class DigitRCNN(GeneralizedRCNN):
             return
         crops = [images[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in windows.items()]
         limit = cast(int, self.roi_heads.detections_per_img)
-        for (index, window), second in zip(windows.items(), self._run(crops)[0], strict=True):
+        for (index, window), second in zip(windows.items(), self._detect(crops), strict=True):
             found[index] = combine(found[index], second, window, limit)

@@ -2,7 +2,7 @@
 
 # mypy: allow-subclassing-any
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 
 from digits.types import Target
+
+_LONG_STEP = 32  # (pixels) in evaluation, long sides are padded to multiples of it
 
 
 class PhotoTransform(GeneralizedRCNNTransform):
@@ -28,27 +30,51 @@ class PhotoTransform(GeneralizedRCNNTransform):
     """
 
     def forward(
-        self,
-        images: Sequence[Tensor],
-        targets: Sequence[Target] | None = None,
-        enlargement: float = 1.0,
-    ) -> tuple[ImageList, list[Target] | None]:
-        """A padded batch `(B, 3, H, W)` with the photos' sizes in it, and the targets' boxes in
-        its pixels.
+        self, images: Sequence[Tensor], targets: Sequence[Target]
+    ) -> tuple[ImageList, list[Target]]:
+        """For training: a padded batch `(B, 3, H, W)` with the photos' sizes in it, and the
+        targets' boxes in its pixels.
 
         Args:
             images: see `resize`.
             targets: one per photo; they are not changed.
-            enlargement: see `resize`.
         """
-        each: Sequence[Target | None] = [None] * len(images) if targets is None else targets
-        pairs = [
-            self.resize(image, target, enlargement)
-            for image, target in zip(images, each, strict=True)
-        ]
+        pairs = [self.resize(*pair) for pair in zip(images, targets, strict=True)]
         sizes = [(image.shape[1], image.shape[2]) for image, _ in pairs]
         batch = ImageList(self.batch_images([image for image, _ in pairs]), sizes)
-        return batch, None if targets is None else [t for _, t in pairs if t is not None]
+        return batch, [t for _, t in pairs if t is not None]
+
+    def batches(
+        self, images: Sequence[Tensor], enlargement: float = 1.0
+    ) -> Iterator[tuple[list[int], ImageList]]:
+        """For evaluation: the photos that are padded to one size together.
+
+        Args:
+            images: see `resize`.
+            enlargement: see `resize`.
+
+        Yields:
+            Indices of photos, and their batch.
+        """
+        resized = [self.resize(image, None, enlargement)[0] for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(resized):
+            groups.setdefault(self._padded(*image.shape[-2:]), []).append(index)
+        for (height, width), chosen in groups.items():
+            batch = resized[chosen[0]].new_zeros(len(chosen), 3, height, width)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            sizes = [(resized[i].shape[1], resized[i].shape[2]) for i in chosen]
+            for row, index, size in zip(batch, chosen, sizes, strict=True):
+                row[:, : size[0], : size[1]] = resized[index]
+            yield chosen, ImageList(batch, sizes)
+
+    def _padded(self, height: int, width: int) -> tuple[int, int]:
+        """The size that a resized photo is padded to: its long side in coarser steps, so that more
+        photos share a batch."""
+        step = self.size_divisible
+        coarse = max(step, _LONG_STEP)
+        steps = (step, coarse) if width >= height else (coarse, step)
+        return -(-height // steps[0]) * steps[0], -(-width // steps[1]) * steps[1]
 
     def resize(
         self, image: Tensor, target: Target | None = None, enlargement: float = 1.0

@@ -40,7 +40,7 @@ def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
     """
     if ckpt_path is None:
         return
-    if "optimizer_states" not in checkpoint.read(Path(ckpt_path), "ckpt_path", dict):
+    if "optimizer_states" not in checkpoint.read(Path(ckpt_path), "ckpt", dict):
         raise DigitsError(
             f"ckpt_path={ckpt_path}: holds no optimizer (best.ckpt is stripped when a run ends); "
             "resume from last.ckpt."

@@ -154,7 +154,7 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
 def test_photos_are_normalised_whatever_their_kind(kind: torch.dtype) -> None:
     transform = PhotoTransform([10], 100, [0.5, 0.25, 0.0], [0.5, 0.25, 1.0], 16).eval()
     white = torch.full((3, 20, 30), 255 if kind == torch.uint8 else 1, dtype=kind)
-    batch, _ = transform([white])
+    ((_, batch),) = transform.batches([white])
     assert batch.tensors[0, :, 5, 5].tolist() == pytest.approx([1, 3, 1])
 
 
@@ -172,8 +172,9 @@ def test_of_several_short_sides_training_draws_and_evaluation_takes_the_last() -
 def test_an_enlargement_holds_for_one_call() -> None:
     transform = PhotoTransform([20, 30], 100, [0.5] * 3, [0.5] * 3, 16).eval()
     sizes = [
-        transform([torch.rand(3, 60, 90)], enlargement=factor)[0].image_sizes
+        batch.image_sizes
         for factor in (1, 2, 4, 1)
+        for _, batch in transform.batches([torch.rand(3, 60, 90)], factor)
     ]
     assert sizes == [[(30, 45)], [(60, 90)], [(120, 180)], [(30, 45)]]
 

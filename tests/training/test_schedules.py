@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from lightning.pytorch.callbacks import Timer
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from digits.reading import ThresholdReader
-from digits.training.module import DigitDetector
+from digits.training.optimization import progress as share_spent
 from digits.training.schedules import constant, cosine, onecycle, step
 
 Schedule = Callable[[float, int], float]
@@ -86,15 +85,14 @@ def test_after_the_rise_rates_only_fall(a: float, b: float) -> None:
 
 
 def progress(done: int, total: float, timer: Timer | None = None) -> float:
-    """What the module says with so many steps done, and a timer among the callbacks."""
-    module = DigitDetector(torch.nn.Linear(1, 1), torch.optim.AdamW, constant, ThresholdReader())
-    module._trainer = SimpleNamespace(  # type: ignore[assignment]
+    """The share spent with so many steps done, and a timer among the callbacks."""
+    trainer = SimpleNamespace(
         global_step=done,
         estimated_stepping_batches=total,
         callbacks=[timer] if timer else [],
         strategy=SimpleNamespace(broadcast=lambda value: value),
     )
-    return module.progress()
+    return share_spent(trainer)  # type: ignore[arg-type]
 
 
 class Clock(Timer):
