@@ -80,7 +80,7 @@ def detect(
 def detect_photos(
     model: nn.Module, photos: Sequence[Tensor], device: torch.device, batch_size: int
 ) -> list[Detections]:
-    """Detections in the order of the photos, boxes in their pixels.
+    """Detections on the CPU, in the order of the photos, boxes in their pixels.
 
     Those of like shape are detected together, since every photo of a batch is padded to the widest.
 
@@ -95,7 +95,7 @@ def detect_photos(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = model([photos[i].to(device, non_blocking=True) for i in chosen])
-        detections.update(zip(chosen, batch, strict=True))
+        detections.update(zip(chosen, map(_on_cpu, batch), strict=True))
     return [detections[i] for i in range(len(photos))]
 
 
@@ -113,19 +113,23 @@ def with_rows(
 
 
 def scaled_to(detections: Detections, photo: Tensor, height: int, width: int) -> Detections:
-    """Detections on the CPU, their boxes in pixels of the file that the photo was reduced from."""
+    """Detections with boxes in pixels of the file that the photo was reduced from."""
     scale = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
-    scaled: Detections = {
-        "boxes": detections["boxes"].float().cpu() * scale,
-        "scores": detections["scores"].float().cpu(),
-        "labels": detections["labels"].cpu(),
-    }
+    scaled = detections | {"boxes": detections["boxes"] * scale}
     if "rows" in detections:
         scaled["rows"] = [
             row | {"boxes": (torch.tensor(row["boxes"]) * scale).tolist()}
             for row in detections["rows"]
         ]
     return scaled
+
+
+def _on_cpu(detections: Detections) -> Detections:
+    return {
+        "boxes": detections["boxes"].float().cpu(),
+        "scores": detections["scores"].float().cpu(),
+        "labels": detections["labels"].cpu(),
+    }
 
 
 def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:

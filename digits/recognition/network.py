@@ -126,11 +126,6 @@ def _normalised(conv: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(conv, FrozenBatchNorm(conv.out_channels), nn.SiLU())
 
 
-def count_parameters(network: nn.Module) -> int:
-    """Numbers that training changes."""
-    return sum(p.numel() for p in network.parameters())
-
-
 @torch.no_grad()
 def keep_digits(network: PPOCRRecognizer, digits: Sequence[int]) -> None:
     """Cut the head to the blank (class 0) and ten digits.

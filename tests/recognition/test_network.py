@@ -10,10 +10,10 @@ from digits.recognition.crops import Row, crop_row, padded
 from digits.recognition.network import (
     PPOCRRecognizer,
     SmallRecognizer,
-    count_parameters,
     keep_digits,
 )
 from digits.recognition.weights import load_recognizer, ppocr_recognizer
+from digits.training.finish import count_parameters
 
 ROOT = Path(__file__).parents[2]
 
