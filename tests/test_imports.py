@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports from lower layers, and from its own package.
 LAYERS = (
     {"errors", "resources"},
-    {"types", "console"},
+    {"types", "console", "shapes"},
     {"io", "geometry", "fingerprints"},
     {"data", "models", "evaluation"},
     {"reading"},

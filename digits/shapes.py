@@ -1,0 +1,188 @@
+"""Outside data held to declared shapes (msgspec's Structs): one line says what does not fit.
+
+Types are not coerced: neither text nor `true` is a number, `1.0` is no whole one. NaN and infinity
+are no numbers in JSON; declare `Finite` where the values do not come from a file.
+"""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from digits.errors import DigitsError
+
+Shape = TypeVar("Shape")
+
+_LARGEST = 1.7976931348623157e308
+Finite = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+"""Any number but NaN and infinity."""
+
+LIMIT = 1 << 28  # bytes of a file
+_SHOWN = 60  # characters of a value in a message
+_GOT = re.compile(r", got `[^`]*`$")
+_STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]]+)")
+_WORDS = {
+    "int": "a whole number", "float": "a number", "str": "text", "bool": "true or false",
+    "array": "a list", "object": "named values", "null": "null",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Where a value does not have its declared shape.
+
+    Attributes:
+        path: inside the data, such as `photos[3].labels[0]`; empty for the whole.
+        expected: what would be right, without a full stop.
+        got: the value, shortened; empty where something is missing or has no name.
+    """
+
+    path: str
+    expected: str
+    got: str = ""
+
+    def __str__(self) -> str:
+        got = f", got {self.got}" if self.got else ""
+        return f"{self.path}: {self.expected}{got}" if self.path else f"{self.expected}{got}"
+
+
+class MisfitError(DigitsError):
+    """A value that does not have its declared shape; `misfit` says it in parts."""
+
+    def __init__(self, where: str, misfit: Misfit) -> None:
+        super().__init__(f"{where}: {misfit}." if where else f"{misfit}.")
+        self.misfit = misfit
+
+
+def read_file(path: Path, limit: int = LIMIT) -> bytes:
+    """The content of a regular file; devices and pipes, which may never end, are not opened.
+
+    Raises:
+        DigitsError: no such file, not a regular one, larger than the limit, or unreadable.
+    """
+    check_file(path, limit)
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if len(content) > limit:  # grew meanwhile, or of a kind that tells no size
+        raise _too_large(path, limit)
+    return content
+
+
+def check_file(path: Path, limit: int = LIMIT) -> None:
+    """Refuse what is not a regular file of a bounded size.
+
+    Raises:
+        DigitsError: as `read_file`.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "no such file" if missing else f"cannot be read ({error})"
+        raise DigitsError(f"{path}: {reason}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a device or a socket"
+        raise DigitsError(f"{path}: expected a file, got {kind}.")
+    if status.st_size > limit:
+        raise _too_large(path, limit)
+
+
+def _too_large(path: Path, limit: int) -> DigitsError:
+    return DigitsError(f"{path}: larger than {limit / 2**20:,.0f} MiB, which no such file is.")
+
+
+def decode_file(path: Path, shape: type[Shape], limit: int = LIMIT) -> Shape:
+    """Read a JSON file of a declared shape.
+
+    Args:
+        path: of the file, UTF-8.
+        shape: what it holds: a Struct, or any type that msgspec knows.
+        limit: bytes that the file may have.
+
+    Raises:
+        DigitsError: as `read_file`; not JSON; or a `MisfitError`, with the path inside the file.
+    """
+    content = read_file(path, limit).removeprefix(b"\xef\xbb\xbf")
+    try:
+        return msgspec.json.decode(content, type=shape)
+    except msgspec.ValidationError as error:
+        try:
+            plain = msgspec.json.decode(content)
+        except (ValueError, RecursionError):
+            plain = None
+        raise MisfitError(str(path), misfit_of(error, plain)) from error
+    except (ValueError, RecursionError) as error:  # malformed JSON or text
+        raise DigitsError(f"{path}: not JSON ({error}).") from error
+
+
+def convert(value: object, shape: type[Shape], where: str = "") -> Shape:
+    """Hold plain data to a declared shape.
+
+    Args:
+        value: numbers, text, lists and dictionaries.
+        shape: a Struct, or any type that msgspec knows.
+        where: the data came from, for messages.
+
+    Raises:
+        MisfitError: says where it does not fit.
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise MisfitError(where, misfit_of(error, value)) from error
+    except RecursionError as error:
+        raise MisfitError(where, Misfit("", "expected fewer lists within lists")) from error
+
+
+def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:
+    """What msgspec says of data, in words, with the value that it speaks of."""
+    text, _, path = str(error).partition(" - at ")
+    path = path.strip("`").removeprefix("$").removeprefix(".")
+    if path.startswith("key` in"):
+        path = path.rpartition("`$")[2].removeprefix(".")
+        return Misfit(path, "expected names that are text")
+    text = _GOT.sub("", text)
+    if field := re.fullmatch(r"Object missing required field `(.+)`", text):
+        return Misfit(path, f"lacks {field[1]!r}")
+    if field := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
+        return Misfit(path, f"has the unknown name {field[1]!r}")
+    return Misfit(path, _in_words(text), _shown(value, path))
+
+
+def _in_words(text: str) -> str:
+    """A message of msgspec without the names of Python's types."""
+    if text.startswith("Invalid enum value"):
+        return "expected one of the known names"
+    if text in ("Number out of range", "Integer value out of range"):
+        return "expected a smaller number"
+    kinds = re.match(r"Expected `([^`]+)`", text)
+    if not kinds:
+        return text  # of a check of ours, in a Struct's __post_init__
+    words = " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | "))
+    return f"expected {words}{text[kinds.end() :]}"
+
+
+def _shown(value: object, path: str) -> str:
+    """The value at a path, in short; empty where the path does not name it."""
+    found: Any = value
+    for number, name in _STEP.findall(path):
+        try:
+            found = found[int(number)] if number else found[name]
+        except (LookupError, TypeError, ValueError):
+            return ""
+    text = repr(found) if not isinstance(found, dict | list) else _plain(found)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _plain(value: dict[Any, Any] | list[Any]) -> str:
+    """A list or dictionary; one with much in it by its size."""
+    kind = "a list" if isinstance(value, list) else "a dictionary"
+    few = len(value) <= 4 and not any(isinstance(v, dict | list) for v in value)
+    return repr(value) if few else f"{kind} of {len(value)}"
