@@ -12,7 +12,7 @@ LAYERS = (
     {"types", "console", "shapes"},
     {"io", "geometry", "fingerprints"},
     {"data", "models", "evaluation"},
-    {"reading"},
+    {"reading", "report"},
     {"builders"},
     {"checkpoint"},
     {"recognition"},

@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")  # before pyplot: no screen is needed
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -17,6 +14,7 @@ from digits.evaluation.confidence import (
     coverage_curve,
     expected_calibration_error,
 )
+from digits.io import partial_path
 from digits.types import CLASS_NAMES, Detections, Reading, reading_labels
 
 RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
@@ -53,18 +51,16 @@ class Picture(NamedTuple):
         )
 
 
-def draw_readings(pictures: Sequence[Picture], columns: int = 6) -> Any:
+def draw_readings(pictures: Sequence[Picture], columns: int = 6) -> Figure:
     """A sheet of photos with the boxes that were read and the numbers above.
 
     Args:
         pictures: green is right, red wrong, blue unknown.
         columns: photos beside each other.
-
-    Returns:
-        A matplotlib figure.
     """
     rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.2 * columns, 1.7 * rows), squeeze=False)
+    figure = Figure(figsize=(2.2 * columns, 1.7 * rows))
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture in zip(axes.flat, pictures, strict=False):
@@ -75,10 +71,13 @@ def draw_readings(pictures: Sequence[Picture], columns: int = 6) -> Any:
 
 def save_readings(path: Path, pictures: Sequence[Picture]) -> Path:
     """Save the sheet of `draw_readings` as a picture."""
-    figure = draw_readings(pictures)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+    return save_figure(path, draw_readings(pictures))
+
+
+def save_figure(path: Path, figure: Figure) -> Path:
+    """Save a figure as a PNG, which is there only when it is whole."""
+    with partial_path(path) as partial:
+        figure.savefig(partial, dpi=100, format="png")
     return path
 
 
@@ -93,35 +92,30 @@ def save_confidence(
         right: whether that number is.
         confusion: counts `(11, 11)`, true digit by digit read, the last for none.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+    figure = Figure(figsize=(13, 4.2), layout="tight")
+    axes = figure.subplots(1, 3)
     sure, good = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
-    _draw_coverage(axes[0], sure, good)
-    _draw_reliability(axes[1], sure, good)
+    draw_coverage(axes[0], sure, good)
+    draw_reliability(axes[1], sure, good)
     _draw_confusion(axes[2], np.asarray(confusion))
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-    return path
+    return save_figure(path, figure)
 
 
 def save_coverage(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Path:
     """Save coverage curves: per name, confidences `(N,)` and whether each number is right."""
-    figure, axis = plt.subplots(figsize=(6.5, 4.5))
+    figure = Figure(figsize=(6.5, 4.5), layout="tight")
+    axis = figure.subplots()
     for name, (confidence, right) in curves.items():
         coverage, accuracy = coverage_curve(confidence, right)
         axis.step(100 * coverage, 100 * accuracy, where="pre", label=name)
     axis.axhline(98, color="gray", lw=0.8, ls="--")
     axis.set(xlabel="photos accepted, the surest first (%)", ylabel="numbers right (%)")
     axis.legend(fontsize=8)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-    return path
+    return save_figure(path, figure)
 
 
-def _draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+def draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+    """Accuracy over the share of photos accepted, and the share at 98 % accuracy."""
     coverage, accuracy = coverage_curve(confidence, right)
     share = coverage_at(confidence, right)
     axis.step(100 * coverage, 100 * accuracy, where="pre")
@@ -132,7 +126,8 @@ def _draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None
     axis.set_xlim(0, 100)
 
 
-def _draw_reliability(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+def draw_reliability(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
+    """How often numbers are right at which confidence, in tenths of the photos."""
     groups = [g for g in np.array_split(np.argsort(confidence, kind="stable"), 10) if len(g)]
     stated = [100 * confidence[g].mean() for g in groups]
     true = [100 * right[g].mean() for g in groups]

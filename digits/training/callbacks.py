@@ -7,7 +7,6 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from matplotlib import pyplot as plt
 
 from digits.console import console
 from digits.evaluation.plots import Picture, draw_readings
@@ -86,4 +85,3 @@ class ReadingPictures(Callback):
             if isinstance(logger, TensorBoardLogger) and self._pictures:
                 figure = draw_readings(self._pictures[: self.photos])
                 logger.experiment.add_figure("val/readings", figure, trainer.global_step)
-                plt.close(figure)
