@@ -11,7 +11,7 @@ SEED ?= 0
 
 demo: install
 	$(BIN)/python train.py experiment=demo output_dir=$(DEMO)/train
-	$(BIN)/python predict.py ckpt=$(DEMO)/train/best.ckpt output_dir=$(DEMO)/predict
+	$(BIN)/python predict.py ckpt=$(DEMO)/train/best.ckpt data=synthetic output_dir=$(DEMO)/predict
 	$(BIN)/python predict.py photos=docs/photos output_dir=$(DEMO)/shipped
 
 # The recipe of the model that ships, detector and recogniser: make model DATA=DIR [SEED=1], some

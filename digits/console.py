@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,16 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+
+
+@contextmanager
+def on_stderr() -> Iterator[None]:
+    """All that people see goes to stderr, where stdout is for a program."""
+    console.stderr = True
+    try:
+        yield
+    finally:
+        console.stderr = False
 
 
 def quiet() -> None:

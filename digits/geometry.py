@@ -1,8 +1,6 @@
 """Boxes among themselves: overlap, suppression, reading order, matching to the truth."""
 
 import numpy as np
-import torch
-from torchvision.ops import box_iou
 
 # Two digits are stacked when one lies under the other: they share more than this part of the
 # narrower one's width, and less than the other part of the lower one's height.
@@ -11,8 +9,12 @@ _STACKED_WIDTH, _STACKED_HEIGHT = 0.5, 0.2
 
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union `(N, M)` of boxes `(N, 4)` and `(M, 4)` xyxy; 0 for empty boxes."""
-    iou: np.ndarray = box_iou(torch.from_numpy(first), torch.from_numpy(second)).numpy()
-    return np.asarray(np.nan_to_num(iou, copy=False))
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clip(0).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union != 0))
 
 
 def by_score(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ from typing import Any, TextIO, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import box_convert
 
 from digits.errors import DigitsError
 from digits.types import Record, RowTexts, check_detections
@@ -164,5 +163,5 @@ def write_detections(path: Path, header: dict[str, Any], records: Iterable[Recor
 
 def to_coco_boxes(boxes: Tensor) -> list[list[float]]:
     """Boxes xyxy as COCO's `[x_min, y_min, width, height]`, rounded to 1/100 pixel."""
-    xywh: Tensor = box_convert(boxes, "xyxy", "xywh")
+    xywh = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1)
     return [[round(v, 2) for v in box] for box in xywh.tolist()]

@@ -31,6 +31,8 @@ class Target(TypedDict):
     image_id: int
     size: NotRequired[tuple[int, int]]
     """`(height, width)` of the file, which boxes refer to, where the photo was reduced."""
+    unreadable: NotRequired[str]
+    """Why the photo's file cannot be read, where it cannot; the photo is then empty."""
 
 
 class RowTexts(TypedDict):

@@ -1,5 +1,7 @@
 """Read numbers: photos or detections to a submission."""
 
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,10 +11,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
-from digits.console import one_line_errors, quiet
+from digits.console import on_stderr, one_line_errors, quiet
 from digits.data.folder import PhotoFolder
 from digits.ensemble.members import find_files
 from digits.ensemble.options import FusionOptions, stored_fit
+from digits.ensemble.recipe import stored_readers
 from digits.ensemble.run import fuse_checkpoints, fuse_files
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device
@@ -20,6 +23,7 @@ from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.single import submit_one
 from digits.recognition.checkpoint import open_recognizers
 from digits.resources import CONF
+from digits.types import PhotoDataset
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
@@ -27,9 +31,18 @@ from digits.resources import CONF
 def main(cfg: DictConfig) -> float | None:
     """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()
+    with on_stderr() if cfg.json else nullcontext():
+        return _predict(cfg)
+
+
+def _predict(cfg: DictConfig) -> float | None:
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     submission = SubmissionOptions(
-        Path(cfg.output_dir), **config["submission"], map_backend=cfg.map_backend
+        Path(cfg.output_dir),
+        **config["submission"],
+        pictures=cfg.pictures,
+        json=cfg.json,
+        map_backend=cfg.map_backend,
     )
     checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
     files = find_files(config["detections"], "detections.json", "detections")
@@ -40,7 +53,7 @@ def main(cfg: DictConfig) -> float | None:
     if cfg.labels and not files:
         raise DigitsError("labels is set without detections; say data=coco data.root=DIR.")
     # Photos from elsewhere are unlike the synthetic ones of the default data.
-    alone = bool(cfg.photos) and HydraConfig.get().runtime.choices["data"] == "synthetic"
+    alone = cfg.photos is not None and HydraConfig.get().runtime.choices["data"] == "synthetic"
     fit = stored_fit(config["ckpt"] if alone else None, config["fusion"].pop("fit"))
     fusion = FusionOptions(**config["fusion"], fit=fit)
     reader = instantiate(config["reading"])
@@ -48,7 +61,13 @@ def main(cfg: DictConfig) -> float | None:
         return fuse_files(files, cfg.labels, reader, fusion, submission)
 
     device = choose_device(cfg.device)
-    states = (checkpoint.reader_state(checkpoint.load(path)) for path in checkpoints)
+    scales = config["tta"]["scales"]
+    one = len(checkpoints) * len(scales) == 1 and not fit
+    loaded = checkpoint.load(checkpoints[0])  # a bad one is refused before hours of work
+    states = [checkpoint.reader_state(loaded)]
+    states += [checkpoint.reader_state(checkpoint.load(path)) for path in checkpoints[1:]]
+    if fit:
+        states = stored_readers(Path(fit))
     inference = InferenceOptions(
         device,
         cfg.batch_size,
@@ -57,11 +76,19 @@ def main(cfg: DictConfig) -> float | None:
         open_recognizers(config["recognizer"], states, device),
     )
     open_split = instantiate(cfg.data)
-    data = PhotoFolder(cfg.photos) if cfg.photos else open_split(cfg.split)
-    name = cfg.photos or cfg.split
-    scales = config["tta"]["scales"]
-    if len(checkpoints) * len(scales) == 1 and not fit:
-        return submit_one(checkpoints[0], data, name, reader, inference, submission)
+    if cfg.photos is not None:
+        data: PhotoDataset = PhotoFolder(config["photos"], submission.folder / "downloads")
+        name = _called(config["photos"])
+    elif any(re.match(r"[+~]*data[.=]", word) for word in HydraConfig.get().overrides.task):
+        data, name = open_split(cfg.split), cfg.split
+    else:
+        raise DigitsError(
+            "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "
+            "data=synthetic for synthetic photos."
+        )
+    if one:
+        return submit_one(checkpoints[0], loaded, data, name, reader, inference, submission)
+    del loaded  # memory is that of one model
     return fuse_checkpoints(
         checkpoints,
         scales,
@@ -73,3 +100,8 @@ def main(cfg: DictConfig) -> float | None:
         inference,
         submission,
     )
+
+
+def _called(photos: object) -> str:
+    """What people call the photos."""
+    return ", ".join(map(str, photos)) if isinstance(photos, list) else str(photos)

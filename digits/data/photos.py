@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from torch import Tensor
 
 from digits.errors import DigitsError
@@ -15,9 +17,17 @@ from digits.errors import DigitsError
 # crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
 LONGEST = 1000
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+_HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 _EXIF_ORIENTATION = 0x0112
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+
+
+@cache
+def readable_suffixes() -> frozenset[str]:
+    """Of the files that can be read here: some formats need a library or a build of Pillow."""
+    avif = {".avif"} if features.check("avif") else set()
+    return frozenset(SUFFIXES | avif | (_HEIF if find_spec("pillow_heif") else set()))
 
 
 def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
@@ -99,6 +109,10 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    if path.suffix.lower() in _HEIF & readable_suffixes():
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     try:
         with Image.open(path) as image:
             yield image

@@ -13,6 +13,7 @@ from digits.ensemble.members import Member, short_names
 from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
+from digits.inference.source import is_synthetic
 from digits.io import read_detections, write_detections
 from digits.models.anchors import short_side
 from digits.types import PhotoDataset
@@ -33,7 +34,7 @@ def detect_members(
     Detections are kept beside the checkpoint, in `detections/`, and read from there the next time.
 
     Args:
-        paths: of checkpoints.
+        paths: of checkpoints, known to load.
         scales: factors of the checkpoint's input size.
         data: the photos.
         split: what they are called.
@@ -44,8 +45,6 @@ def detect_members(
     Returns:
         The members, and the seconds that detecting took.
     """
-    for path in paths:
-        checkpoint.load(path)  # a bad one is refused before an hour is spent on the others
     photos = fingerprints.of_photos(data)
     kind = split if split in ("train", "valid", "test") else "photos"
     members, start = [], time.perf_counter()
@@ -57,6 +56,7 @@ def detect_members(
             recognizers = inference.recognizer_digests
             header = checkpoint.header(loaded, path, own, recognizers)
             header |= {"split": split, "photos": photos}
+            header |= {"synthetic": True} if is_synthetic(data) else {}
             origin = [header[key] for key in _ORIGIN]
             ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
             folder = (path.parent if ours else spare) / "detections"
@@ -64,7 +64,8 @@ def detect_members(
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():
                 model = checkpoint.rebuild(loaded, own)
-                detected = detect(model, data, replace(inference, overrides=own))
+                # Files that cannot be read are missing in the records.
+                detected = detect(model, data, replace(inference, overrides=own), unreadable={})
                 records = (
                     photo.record for photo in with_progress(detected, len(data), f"{label}, {kind}")
                 )

@@ -104,6 +104,21 @@ class Recipe:
         return lines
 
 
+def stored_readers(path: Path) -> list[ReaderState | None]:
+    """The states of the readers that a fusion.json uses, whatever its members are called.
+
+    Raises:
+        DigitsError: not a fusion.json.
+    """
+    try:
+        readers = json.loads(path.read_text(encoding="utf-8"))["readers"]
+        return list(readers.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DigitsError(
+            f"fusion.fit={path}: not a fusion.json that predict.py wrote ({error!r})."
+        ) from error
+
+
 def identity(member: MemberInfo) -> list[Any]:
     """What tells a member from others, whatever it is called."""
     return [member["weights_sha256"], member["config_digest"]]

@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from digits import fingerprints
 from digits.console import banner, console
 from digits.ensemble.detect import detect_members
@@ -17,9 +19,10 @@ from digits.ensemble.table import show
 from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.pipeline import submit
-from digits.inference.source import Item, Readers, Source
+from digits.inference.source import Item, Readers, Source, is_synthetic, titled
 from digits.io import write_json
 from digits.reading import Reader
+from digits.reading.base import without_texts
 from digits.reading.labels import read_targets_of
 from digits.types import CLASS_NAMES, PhotoDataset, Record, Target
 
@@ -84,7 +87,8 @@ def fuse_checkpoints(
     here = data.labelled and name == "valid"
     valid = None if fusion.fit else data if here else _open_valid(open_split)
     basis = f"{len(valid)} photos of valid" if valid is not None else fusion.fit or "nothing"
-    details = {"photos": f"{len(data)} ({name})", "fitted to": basis, "device": inference.device}
+    photos = titled(len(data), name, is_synthetic(data))
+    details = {"photos": photos, "fitted to": basis, "device": inference.device}
     outputs = {"outputs": submission.folder}
     banner("digits: fusing", {"checkpoints": len(paths)} | details | outputs)
 
@@ -148,14 +152,28 @@ def _submit(
     """Fuse, and submit what the recipe takes of each source."""
     by_name = {member.name: member.records for member in members}
 
+    ids = [] if data is None else [int(image_id) for image_id in data.image_ids]
+    index_of = {image_id: index for index, image_id in enumerate(ids)}
+
+    def open_photo(record: Record) -> Tensor:
+        assert data is not None
+        return data[index_of[record["image_id"]]][0]
+
     def items(fused: Iterable[Record], photos: int) -> Iterator[Item]:
         for index, record in enumerate(fused):
             here = {name: records[index] for name, records in by_name.items()} | {FUSION: record}
             target = targets[index] if targets is not None else None
-            photo = data[index][0] if data is not None and index < photos else None
+            photo = open_photo(record) if data is not None and index < photos else None
             yield Item(here[recipe.numbers], here[recipe.boxes], target, photo)
 
-    split = members[0].header.get("split")
+    first = members[0]
+    there = {record["image_id"] for record in first.records}
+    lacking = [index for image_id, index in index_of.items() if image_id not in there]
+    unreadable = {
+        data.file_name(index): data[index][1].get("unreadable", "")
+        for index in lacking
+        if data is not None
+    }
     with Fuser(list(by_name.values())) as fuser:
         uses = recipe.fusion if recipe.fuses else None
         fused = fuser(uses) if uses else iter(members[0].records)
@@ -164,17 +182,22 @@ def _submit(
             scored = list(items(held_out_records(fuser, uses, recipe.folds), photos=0))
         source = Source(
             items(fused, _PICTURES),
-            len(fuser),
-            str(split),
+            len(fuser) + len(lacking),
+            str(first.header.get("split")),
             targets is not None,
             _header(members, recipe),
             scored,
             recipe.table,
             seconds,
+            bool(first.header.get("synthetic")),
+            unreadable,
+            None if data is None else open_photo,
         )
         numbers, boxes = (
             reader.load_state(recipe.readers.get(name)) for name in (recipe.numbers, recipe.boxes)
         )
+        if not any(record.get("rows") for member in members for record in member.records):
+            numbers, boxes = without_texts(numbers), without_texts(boxes)
         write_json(submission.folder / _RECIPE, recipe.to_json())
         show(recipe)
         readers = Readers(numbers, boxes, recipe.refine)
@@ -208,5 +231,5 @@ def _header(members: Sequence[Member], recipe: Recipe) -> dict[str, Any]:
         "weights_sha256": fingerprints.of_data([identity(member) for member in recipe.members]),
         "config_digest": fingerprints.of_data(fusion),
         "class_names": list(CLASS_NAMES),
-        "split": members[0].header.get("split"),
+        **{k: v for k, v in members[0].header.items() if k in ("split", "synthetic")},
     }

@@ -12,11 +12,13 @@ from digits.inference.options import InferenceOptions
 from digits.recognition.recognizer import Recognizer
 from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, weighed
 
-# What is sorted by shape at once: so many batches, or fewer where they hold more bytes.
+# What is sorted by shape at once: so many batches, or fewer photos where they hold more bytes, so
+# that people who wait for large photos see them one after the other.
 _BATCHES = 4
-_BYTES = 100_000_000
+_BYTES = 30_000_000
 
-Batch = tuple[list[Tensor], list[Target]]
+Batch = tuple[list[Tensor], list[Target], list[str]]
+"""Photos, targets and file names."""
 
 
 class DetectedPhoto(NamedTuple):
@@ -51,28 +53,43 @@ def choose_device(name: str = "auto") -> torch.device:
 
 @torch.inference_mode()
 def detect(
-    model: nn.Module, data: PhotoDataset, options: InferenceOptions
+    model: nn.Module,
+    data: PhotoDataset,
+    options: InferenceOptions,
+    unreadable: dict[str, str] | None = None,
 ) -> Iterator[DetectedPhoto]:
     """Detect the digits of every photo, in the order of the data set.
 
     Nothing is kept, so that memory does not grow with the number of photos.
+
+    Args:
+        model: the detector.
+        data: the photos.
+        options: how it runs.
+        unreadable: gets the names of the files that cannot be read, and why; such photos are left
+            out. None: the first of them is an error.
+
+    Raises:
+        DigitsError: a file cannot be read, and `unreadable` is None.
     """
     model = model.to(options.device).eval()
-    index = 0
-    batches = loader(data, options.num_workers, batch_size=options.batch_size)
-    for photos, targets in _gathered(batches, _BATCHES * options.batch_size):
+    # A process of its own costs more time than it saves on a few photos.
+    workers = options.num_workers if len(data) > options.batch_size else 0
+    names = map(data.file_name, range(len(data)))
+    loaded = loader(data, workers, batch_size=-(-options.batch_size // _BATCHES))
+    batches = _readable(loaded, names, unreadable)
+    for photos, targets, named in _gathered(batches, _BATCHES * options.batch_size):
         detections = detect_photos(model, photos, options.device, options.batch_size)
         detections = with_rows(photos, detections, options.recognizers)
-        for photo, target, here in zip(photos, targets, detections, strict=True):
+        for photo, target, name, here in zip(photos, targets, named, detections, strict=True):
             height, width = target.get("size", photo.shape[1:])
             record: Record = {
                 **scaled_to(here, photo, height, width),
                 "image_id": target["image_id"],
-                "file_name": data.file_name(index),
+                "file_name": name,
                 "height": height,
                 "width": width,
             }
-            index += 1
             yield DetectedPhoto(record, target, photo)
 
 
@@ -132,14 +149,31 @@ def _on_cpu(detections: Detections) -> Detections:
     }
 
 
+def _readable(
+    batches: Iterable[tuple[list[Tensor], list[Target]]],
+    names: Iterator[str],
+    unreadable: dict[str, str] | None,
+) -> Iterator[Batch]:
+    """The photos that could be decoded, and their names."""
+    for photos, targets in batches:
+        named = [next(names) for _ in targets]
+        good = [i for i, target in enumerate(targets) if "unreadable" not in target]
+        for i in set(range(len(targets))).difference(good):
+            if unreadable is None:
+                raise DigitsError(targets[i]["unreadable"])
+            unreadable[named[i]] = targets[i]["unreadable"]
+        yield [photos[i] for i in good], [targets[i] for i in good], [named[i] for i in good]
+
+
 def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
     """Several batches as one, of `most` photos, or of fewer and larger ones."""
     photos: list[Tensor] = []
     targets: list[Target] = []
-    for more, theirs in batches:
-        photos, targets = photos + more, targets + theirs
+    names: list[str] = []
+    for more, theirs, called in batches:
+        photos, targets, names = photos + more, targets + theirs, names + called
         if len(photos) >= most or sum(photo.nbytes for photo in photos) > _BYTES:
-            yield photos, targets
-            photos, targets = [], []
+            yield photos, targets, names
+            photos, targets, names = [], [], []
     if photos:
-        yield photos, targets
+        yield photos, targets, names

@@ -9,6 +9,7 @@ import torch
 
 from digits.errors import DigitsError
 from digits.evaluation.evaluator import check_backend
+from digits.inference.photo_pictures import CHOICES
 from digits.recognition.recognizer import Recognizer
 
 
@@ -43,7 +44,9 @@ class SubmissionOptions:
     Attributes:
         folder: for the outputs.
         refine: whether boxes are refined; `auto`: as valid decided.
-        min_confidence: numbers at least this sure are accepted.
+        min_confidence: numbers at least this sure are accepted; None: as fitted (`Readers.accept`).
+        pictures: which photos are drawn (`digits.inference.photo_pictures.CHOICES`).
+        json: whether stdout gets a JSON object per photo.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
 
     Raises:
@@ -52,13 +55,17 @@ class SubmissionOptions:
 
     folder: Path
     refine: bool | str = "auto"
-    min_confidence: float = 0.0
+    min_confidence: float | None = None
+    pictures: str = "all"
+    json: bool = False
     map_backend: str = "faster_coco_eval"
 
     def __post_init__(self) -> None:
         if self.refine not in (True, False, "auto"):
             raise DigitsError(f"submission.refine={self.refine}: expected true, false or auto.")
-        if not 0 <= self.min_confidence <= 1:
+        if self.pictures not in CHOICES:
+            raise DigitsError(f"pictures={self.pictures}: expected one of {', '.join(CHOICES)}.")
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise DigitsError(
                 f"submission.min_confidence={self.min_confidence}: expected a share in [0, 1], "
                 "such as 0.98; 0 accepts every number."

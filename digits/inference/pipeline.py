@@ -1,16 +1,23 @@
-"""The one way from detections to a submission: read, refine, write, score.
+"""The one way from detections to a submission: read, refine, write, score, show.
 
 One detector and a fusion of many differ only in where their detections come from.
 """
 
 import time
+from collections.abc import Mapping
 
 from digits.console import result_table, with_progress
+from digits.errors import DigitsError
+from digits.inference.lines import JsonLines, Lines
 from digits.inference.options import SubmissionOptions
+from digits.inference.photo_pictures import PhotoPictures
 from digits.inference.report import Report
+from digits.inference.results import PhotoResult
 from digits.inference.source import Readers, Source
 from digits.inference.submission import FILES, SubmissionWriter
 from digits.io import write_json
+
+_NAMED = 20  # unreadable files that an error names
 
 
 def submit(
@@ -27,19 +34,52 @@ def submit(
 
     Returns:
         mAP of pred.json where there are labels.
+
+    Raises:
+        DigitsError: some files cannot be read, and all else is written; or none can.
     """
     folder = options.folder
+    least = readers.accept if options.min_confidence is None else options.min_confidence
     report = Report(readers, source.labelled, options.map_backend)
+    lines = JsonLines() if options.json else Lines(source.count, least)
+    pictures = PhotoPictures(folder / "pictures", options.pictures, source.count)
+    accepted = 0
     start = time.perf_counter()
-    with SubmissionWriter(folder, source.header, options.min_confidence) as submission:
+    with SubmissionWriter(folder, source.header, source.labelled) as submission:
         for item in with_progress(source.items, source.count, title):
             reading, submitted = readers.read(item)
-            submission.add(item.record, reading, submitted)
-            report.add(item, reading)
+            result = PhotoResult.of(
+                item.record, reading, least, item.target if source.labelled else None
+            )
+            accepted += result.accepted
+            submission.add(item.record, result, submitted)
+            report.add(item, reading, not result.accepted)
+            lines.add(result)
+            if pictures.wants(result) and (photo := source.photo(item)) is not None:
+                pictures.add(photo, item.record, reading, result)
+        if len(source.unreadable) == source.count:
+            raise _unreadable(source.unreadable, source.count)
     seconds = source.seconds + time.perf_counter() - start
-    figures = report.figures(seconds, source.scored) | {"accepted": submission.accepted}
-    write_json(folder / "metrics.json", report.summary(figures, source.members))
+    figures = report.figures(seconds, source.scored) | {"accepted": accepted}
+    more = {"min_confidence": least, "unreadable": dict(source.unreadable)}
+    write_json(folder / "metrics.json", report.summary(figures, source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
     paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")
-    result_table(f"{source.count} photos ({source.name})", figures, paths)
+    if pictures.drawn:
+        paths["pictures"] = pictures.folder
+    lines.close()
+    result_table(source.title, figures, paths)
+    if source.unreadable:
+        lines.unreadable(source.unreadable)
+        raise _unreadable(source.unreadable, source.count)
     return figures.get("map")
+
+
+def _unreadable(reasons: Mapping[str, str], count: int) -> DigitsError:
+    if count == 1:
+        return DigitsError(next(iter(reasons.values())))
+    named = [f"  {reason}" for reason in list(reasons.values())[:_NAMED]]
+    more = [f"  and {len(reasons) - _NAMED} more: metrics.json"] if len(reasons) > _NAMED else []
+    rest = "; the outputs hold the others" if len(reasons) < count else ""
+    first = f"{len(reasons)} of {count} photos cannot be read{rest}."
+    return DigitsError("\n".join([first, *named, *more]))

@@ -6,7 +6,7 @@ from typing import Any
 
 from digits.evaluation.evaluator import Evaluator, mean_average_precision
 from digits.evaluation.heights import map_by_height
-from digits.evaluation.plots import Picture, save_confidence, save_readings
+from digits.evaluation.pictures import Picture, draw_sheet, save_image
 from digits.evaluation.scores import confusion_matrix, number_scores
 from digits.inference.source import Item, Readers
 from digits.reading.crossfit import readings_of, was_fitted_to
@@ -39,11 +39,11 @@ class Report:
         self._confusion: list[list[int]] = []
         self._count = 0
 
-    def add(self, item: Item, reading: Reading) -> None:
+    def add(self, item: Item, reading: Reading, doubtful: bool = False) -> None:
         """Add a photo and its number; without its pixels there is no picture."""
         if item.photo is not None and len(self._pictures) < _PICTURES:
             truth = target_number(item.target) if self.labelled and item.target else None
-            self._pictures.append(Picture.of(item.photo, item.record, reading, truth))
+            self._pictures.append(Picture.of(item.photo, item.record, reading, truth, doubtful))
         if self.labelled:
             self._items.append(item._replace(photo=None))
             self._readings.append(reading)
@@ -126,8 +126,10 @@ class Report:
         """
         paths = {}
         if self._pictures:
-            paths["picture"] = save_readings(readings, self._pictures)
+            paths["picture"] = save_image(readings, draw_sheet(self._pictures))
         if self.labelled:
+            from digits.evaluation.plots import save_confidence  # matplotlib takes a second
+
             sure = [reading.confidence for reading in self._readings]
             paths["confidence"] = save_confidence(confidence, sure, self._right, self._confusion)
         return paths

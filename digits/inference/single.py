@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from digits import checkpoint
+from digits.checkpoint import Checkpoint
 from digits.console import banner
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.pipeline import submit
-from digits.inference.source import Item, Readers, Source
+from digits.inference.source import Item, Readers, Source, is_synthetic, titled
 from digits.reading import Reader
+from digits.reading.base import without_texts
 from digits.types import PhotoDataset
 
 
 def submit_one(
     path: Path,
+    loaded: Checkpoint,
     data: PhotoDataset,
     name: str,
     reader: Reader,
@@ -25,6 +28,7 @@ def submit_one(
 
     Args:
         path: of the checkpoint.
+        loaded: its content.
         data: the photos.
         name: what they are called.
         reader: gets the state stored in the checkpoint.
@@ -34,21 +38,37 @@ def submit_one(
     Returns:
         mAP where there are labels.
     """
-    loaded = checkpoint.load(path)
     model = checkpoint.rebuild(loaded, inference.overrides)
     reader = checkpoint.rebuild_reader(loaded, reader)
-    details = {"checkpoint": path, "photos": f"{len(data)} ({name})", "device": inference.device}
+    if not inference.recognizers:
+        reader = without_texts(reader)
+    synthetic = is_synthetic(data)
     banner(
         "digits: reading",
-        details | {"reading": reader.description, "outputs": submission.folder},
+        {
+            "checkpoint": path,
+            "photos": titled(len(data), name, synthetic),
+            "device": inference.device,
+            "reading": reader.description,
+            "outputs": submission.folder,
+        },
     )
+    unreadable: dict[str, str] = {}
 
     def items() -> Iterator[Item]:
-        for record, target, photo in detect(model, data, inference):
+        for record, target, photo in detect(model, data, inference, unreadable):
             yield Item(record, record, target, photo)
 
     recognizers = inference.recognizer_digests
     header = checkpoint.header(loaded, path, inference.overrides, recognizers) | {"split": name}
-    source = Source(items(), len(data), name, data.labelled, header)
+    source = Source(
+        items(),
+        len(data),
+        name,
+        data.labelled,
+        header | ({"synthetic": True} if synthetic else {}),
+        synthetic=synthetic,
+        unreadable=unreadable,
+    )
     readers = Readers(reader, reader, submission.refines(checkpoint.refines(loaded)))
     return submit(source, readers, submission, "reading")

@@ -1,14 +1,16 @@
 """What a source of detections gives, and who reads it: one detector and a fusion of many alike."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from digits.reading import Reader
 from digits.reading.refine import refined
-from digits.types import Reading, Record, Target
+from digits.types import PhotoDataset, Reading, Record, Target
+
+ACCEPT = 0.5  # TODO
 
 
 class Item(NamedTuple):
@@ -30,11 +32,13 @@ class Readers:
         numbers: reads the number, from `Item.record`.
         boxes: reads `Item.boxes`, to tell which of them are refined.
         refine: whether the boxes of pred.json are refined.
+        accept: confidence that tells numbers from walls, as fitted.
     """
 
     numbers: Reader
     boxes: Reader
     refine: bool
+    accept: float = ACCEPT
 
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""
@@ -59,6 +63,9 @@ class Source:
             fusion that was tuned on these photos is scored by settings tuned on others.
         members: of a fusion, the figures of each.
         seconds: already spent on detecting these photos.
+        synthetic: whether the photos were drawn, for people who take them for theirs.
+        unreadable: names of files that cannot be read, and why; complete when the items have ended.
+        open_photo: the pixels of a record's photo, where the items come without.
     """
 
     items: Iterable[Item]
@@ -69,3 +76,28 @@ class Source:
     scored: Sequence[Item] | None = None
     members: Sequence[dict[str, Any]] = ()
     seconds: float = 0.0
+    synthetic: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    open_photo: Callable[[Record], Tensor] | None = None
+
+    def photo(self, item: Item) -> Tensor | None:
+        """The pixels of an item's photo, where they can be had."""
+        if item.photo is not None or self.open_photo is None:
+            return item.photo
+        return self.open_photo(item.record)
+
+    @property
+    def title(self) -> str:
+        """How many photos of which kind there are, and what they are called."""
+        return titled(self.count, self.name, self.synthetic)
+
+
+def titled(count: int, name: str, synthetic: bool) -> str:
+    """How many photos of which kind there are, and what they are called."""
+    kind = "synthetic photo" if synthetic else "photo"
+    return f"{count} {kind}{'' if count == 1 else 's'} ({name})"
+
+
+def is_synthetic(data: PhotoDataset) -> bool:
+    """Whether photos are drawn: they have no files."""
+    return not len(data.paths)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from digits.inference.results import PhotoResult
 from digits.io import (
     DetectionsWriter,
     atomic_write,
@@ -15,7 +16,7 @@ from digits.io import (
     partial_path,
     to_coco_boxes,
 )
-from digits.types import NO_NUMBER, Reading, Record, check_detections
+from digits.types import Record, check_detections
 
 FILES = (
     "submission.zip",
@@ -26,6 +27,7 @@ FILES = (
     "metrics.json",
 )
 _COLUMNS = ("file_name", "number", "confidence", "accepted", "runner_up", "boxes")
+_TRUTH = ("truth", "right")
 
 
 class SubmissionWriter:
@@ -40,20 +42,20 @@ class SubmissionWriter:
     - `pred.csv`: `image_id,pred_label`, a row for every photo; text, so leading zeros stay.
     - `numbers.csv`: `file_name,number,confidence,accepted,runner_up,boxes`, for people: how sure
       the number is, whether that is sure enough, the second-best number, and the boxes of its
-      digits in reading order, `x_min y_min x_max y_max` in pixels, separated by semicolons.
+      digits in reading order, `x_min y_min x_max y_max` in pixels, separated by semicolons. Of
+      labelled photos also `truth`, the true number, and `right`.
     - `submission.zip`: exactly pred.json and pred.csv, at its root.
 
     Args:
         folder: where the files go.
         header: of detections.json.
-        min_confidence: numbers at least this sure are accepted.
+        labelled: whether the results know the true numbers.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any], min_confidence: float = 0.0) -> None:
+    def __init__(self, folder: Path, header: dict[str, Any], labelled: bool = False) -> None:
         self.folder = folder
         self.header = header
-        self.min_confidence = min_confidence
-        self.accepted = 0
+        self.labelled = labelled
         self._first_box = True
 
     def __enter__(self) -> "SubmissionWriter":
@@ -64,15 +66,15 @@ class SubmissionWriter:
         self._numbers = csv.writer(self._open("numbers.csv"), lineterminator="\n")
         self._boxes.write("[")
         self._labels.writerow(["image_id", "pred_label"])
-        self._numbers.writerow(_COLUMNS)
+        self._numbers.writerow((*_COLUMNS, *(_TRUTH if self.labelled else ())))
         return self
 
-    def add(self, record: Record, reading: Reading, submitted: Record | None = None) -> None:
+    def add(self, record: Record, result: PhotoResult, submitted: Record | None = None) -> None:
         """Add a photo.
 
         Args:
             record: its detections.
-            reading: the number read in them.
+            result: the number read in them.
             submitted: detections for pred.json, where they are not the record's: refined boxes,
                 or those of another source.
 
@@ -82,20 +84,18 @@ class SubmissionWriter:
         check_detections(record, f"detections of {record['file_name']}")
         written = self._detections.add(record)
         self._add_boxes(record if submitted is None else submitted)
-        self._labels.writerow([written["image_id"], reading.number])
-        accepted = reading.number != NO_NUMBER and reading.confidence >= self.min_confidence
-        self.accepted += accepted
-        corners = record["boxes"][reading.indices].tolist()
-        self._numbers.writerow(
-            [
-                written["file_name"],
-                reading.number,
-                f"{reading.confidence:.4f}",
-                "yes" if accepted else "no",
-                reading.runner_up,
-                ";".join(" ".join(f"{value:.1f}" for value in box) for box in corners),
-            ]
-        )
+        self._labels.writerow([written["image_id"], result.number])
+        row = [
+            written["file_name"],
+            result.number,
+            f"{result.confidence:.4f}",
+            "yes" if result.accepted else "no",
+            result.runner_up,
+            ";".join(" ".join(f"{value:.1f}" for value in box) for box in result.boxes),
+        ]
+        if self.labelled:
+            row += [result.truth or "", "yes" if result.right else "no"]
+        self._numbers.writerow(row)
 
     def _add_boxes(self, submitted: Record) -> None:
         item = detections_to_json(submitted)

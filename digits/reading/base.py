@@ -48,6 +48,12 @@ class Reader(ABC):
         return self
 
 
+def without_texts(reader: Reader) -> Reader:
+    """A reader for detections in which no recogniser has read any row."""
+    state = reader.state
+    return reader.load_state(state and {k: v for k, v in state.items() if k != "texts"})
+
+
 def as_arrays(detections: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes float64 `(N, 4)`, scores float64 `(N,)` and labels int64 `(N,)`, on the CPU."""
     boxes, scores = (detections[key].cpu().double().numpy() for key in ("boxes", "scores"))

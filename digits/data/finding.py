@@ -1,0 +1,117 @@
+"""What `photos=` means: folders, patterns, files and addresses to files of photos."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from digits.console import console
+from digits.data.address import fetched, is_address
+from digits.data.paths import path_text
+from digits.data.photos import readable_suffixes
+from digits.errors import DigitsError
+
+_FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+_OURS = ("detections.json", "submission.zip")  # a folder with both holds outputs, not photos
+
+
+def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
+    """The files that `photos=` means, sorted by path where one folder or pattern finds them.
+
+    Hidden files and folders, and folders of earlier outputs, are left out; linked folders are
+    searched. Photos of formats that cannot be read here are named on the console.
+
+    Args:
+        photos: a folder (searched with its subfolders), a file, a glob pattern, the http(s)
+            address of one picture, or a list of them. What exists under the very name is no
+            pattern.
+        downloads: where pictures from addresses are kept.
+
+    Raises:
+        DigitsError: nothing there; nothing said; a picture that cannot be fetched.
+    """
+    items = photos if isinstance(photos, list) else [photos]
+    found: dict[Path, None] = {}  # in order, each once
+    skipped: Counter[str] = Counter()
+    for item in items:
+        text = path_text("photos", item)
+        if not text.strip():
+            break
+        if is_address(text):
+            found[fetched(text, downloads or Path("."))] = None
+            continue
+        files = _files(text)
+        good = [path for path in files if path.suffix.lower() in readable_suffixes()]
+        skipped.update(p.suffix.lower() for p in files if p not in good and _is_foreign(p))
+        if not good:
+            raise _nothing(text, files)
+        found |= dict.fromkeys(good)
+    if not found:
+        raise DigitsError(
+            f"photos={photos if photos else ''}: nothing is named (a variable that is not set?); "
+            "say photos=FOLDER, a file, a pattern or a list of them."
+        )
+    if skipped:
+        each = ", ".join(f"{count} {suffix}" for suffix, count in sorted(skipped.items()))
+        how = " (or, for HEIC, pip install 'digits[heic]')" if ".heic" in skipped else ""
+        console.print(f"photos: not read: {each}; save them as JPEG{how}.", markup=False)
+    return list(found)
+
+
+def _files(text: str) -> list[Path]:
+    """The files of a folder, a file or a pattern, sorted."""
+    path = Path(text)
+    if path.is_dir():
+        return sorted(_walk(path, set()))
+    if path.is_file():
+        return [path]
+    # A folder "Urlaub [2024]" before the pattern is that folder.
+    fixed = Path()
+    parts = path.parts
+    while parts and (fixed / parts[0]).is_dir():
+        fixed, parts = fixed / parts[0], parts[1:]
+    matches = glob.glob(str(Path(*parts)), root_dir=fixed, recursive=True)
+    return sorted({fixed / name for name in matches if _is_photo_name(name, fixed)})
+
+
+def _is_photo_name(name: str, folder: Path) -> bool:
+    # macOS leaves ._IMG.jpg beside IMG.jpg on foreign disks; it is no photo.
+    return not Path(name).name.startswith(".") and (folder / name).is_file()
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in seen:  # a link back
+        return
+    seen.add(real)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DigitsError(f"photos={folder}: cannot be searched ({error.strerror}).") from error
+    if {entry.name for entry in entries}.issuperset(_OURS):
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), seen)
+        elif entry.is_file():
+            yield Path(entry.path)
+
+
+def _is_foreign(path: Path) -> bool:
+    return path.suffix.lower() in _FOREIGN
+
+
+def _nothing(text: str, files: list[Path]) -> DigitsError:
+    foreign = sorted({path.suffix.lower() for path in files if _is_foreign(path)})
+    if foreign:
+        why = f"only {', '.join(foreign)}, which cannot be read here; save them as JPEG"
+        if {".heic", ".heif"} & set(foreign):
+            why += ", or pip install 'digits[heic]'"
+        return DigitsError(f"photos={text}: {why}.")
+    return DigitsError(
+        f"photos={text}: no photos there; expected a folder or a pattern of files that end in "
+        f"{', '.join(sorted(readable_suffixes()))}, or the http(s) address of a picture."
+    )

@@ -1,0 +1,119 @@
+"""A line per photo: for people on the console, or JSON for programs on stdout."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from digits.console import console
+from digits.inference.results import PhotoResult
+from digits.types import NO_NUMBER
+
+_ALL = 1000  # of more photos only the doubtful ones are shown as they are read
+_LISTED = 20  # photos to look at
+_TRUTHS = 40  # photos of a labelled split
+_NAME, _NUMBER = 34, 8  # columns
+
+
+class Lines:
+    """Shows photos as they are read, and at the end those to look at.
+
+    Photos whose true numbers are known are shown at the end alone: the wrong ones first, the
+    surest of them first, since those are the most instructive.
+
+    Args:
+        count: of photos.
+        least: confidence that is accepted.
+    """
+
+    def __init__(self, count: int, least: float) -> None:
+        self._every = count <= _ALL
+        self._least = least
+        self._known: list[PhotoResult] = []
+        self._doubtful: list[PhotoResult] = []
+        self._counts = {"photos": 0, "doubtful": 0, "wrong": 0}
+
+    def add(self, result: PhotoResult) -> None:
+        """Show a photo; or keep it, where its true number is known."""
+        self._counts["photos"] += 1
+        self._counts["doubtful"] += not result.accepted
+        if result.truth is not None:
+            self._counts["wrong"] += not result.right
+            self._known = _first([*self._known, result], _TRUTHS)
+            return
+        if not result.accepted:
+            self._doubtful = _first([*self._doubtful, result], _LISTED)
+        if self._every or not result.accepted:
+            console.print(line(result))
+
+    def close(self) -> None:
+        """Show what to look at, or how the numbers compare with the true ones."""
+        photos, doubtful, wrong = self._counts.values()
+        if self._known:
+            console.print(f"{wrong} of {photos} numbers are wrong, the surest of them first:")
+            shown, left = self._known, photos - len(self._known)
+        elif doubtful:
+            console.print(
+                f"Look at these: {doubtful} of {photos} are less sure than {self._least:g}"
+            )
+            shown, left = self._doubtful, doubtful - len(self._doubtful)
+        else:
+            return
+        for result in shown:
+            console.print(line(result))
+        if left:
+            console.print(f"  and {left} more: numbers.csv")
+
+    def unreadable(self, reasons: Mapping[str, str]) -> None:
+        """Nothing: the error at the end names them."""
+
+
+class JsonLines:
+    """Writes each photo as a JSON object of one line to stdout, as soon as it is read."""
+
+    def add(self, result: PhotoResult) -> None:
+        """Write a photo."""
+        _write(result.to_json())
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+    def unreadable(self, reasons: Mapping[str, str]) -> None:
+        """Write the files that cannot be read, and why."""
+        for name, reason in reasons.items():
+            _write({"file_name": name, "error": reason})
+
+
+def line(result: PhotoResult) -> Text:
+    """A photo for people: name, number, confidence, and what there is to look at."""
+    name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in result.file_name)
+    number = "none" if result.number == NO_NUMBER else result.number
+    text = Text("  " + name + " " * max(1, _NAME - cell_len(name)))
+    style = "bold yellow" if not result.accepted else "bold green"
+    if result.right is not None:
+        style = "bold green" if result.right else "bold red"
+    text.append(f"{number:<{_NUMBER}}", style)
+    text.append(f" {result.confidence:.2f}")
+    if result.right is False:
+        text.append(f"  wrong, is {result.truth or 'no number'}", "red")
+    if not result.accepted:
+        text.append("  look", "yellow")
+        if result.runner_up and result.runner_up != result.truth:
+            text.append(f", or {result.runner_up}", "dim")
+    return text
+
+
+def _first(results: Iterable[PhotoResult], count: int) -> list[PhotoResult]:
+    """Wrong ones first, the surest first; then the others, the least sure first."""
+    ordered = sorted(
+        results,
+        key=lambda r: (r.right is not False, -r.confidence if r.right is False else r.confidence),
+    )
+    return ordered[:count]
+
+
+def _write(content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
