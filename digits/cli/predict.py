@@ -75,12 +75,12 @@ def _predict(cfg: DictConfig) -> float | None:
         config["inference"],
         open_recognizers(config["recognizer"], states, device),
     )
-    open_split = instantiate(cfg.data)
+    open_split = None if alone else instantiate(cfg.data)
     if cfg.photos is not None:
         data: PhotoDataset = PhotoFolder(config["photos"], submission.folder / "downloads")
         name = _called(config["photos"])
     elif any(re.match(r"[+~]*data[.=]", word) for word in HydraConfig.get().overrides.task):
-        data, name = open_split(cfg.split), cfg.split
+        data, name = instantiate(cfg.data)(cfg.split), cfg.split
     else:
         raise DigitsError(
             "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "
@@ -94,7 +94,7 @@ def _predict(cfg: DictConfig) -> float | None:
         scales,
         data,
         name,
-        None if alone else open_split,
+        open_split,
         reader,
         fusion,
         inference,

@@ -1,13 +1,11 @@
-"""Pictures for people."""
+"""What figures look like: coverage, reliability, confusion."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from torch import Tensor
 
 from digits.evaluation.confidence import (
     coverage_at,
@@ -15,63 +13,7 @@ from digits.evaluation.confidence import (
     expected_calibration_error,
 )
 from digits.io import partial_path
-from digits.types import CLASS_NAMES, Detections, Reading, reading_labels
-
-RIGHT, WRONG, UNKNOWN = "tab:green", "tab:red", "tab:blue"
-
-
-class Picture(NamedTuple):
-    """A photo and the number read in it."""
-
-    photo: Tensor
-    """uint8 `(3, h, w)`, which may be reduced."""
-    size: tuple[int, int]
-    """The `(height, width)` that boxes refer to."""
-    boxes: Tensor
-    """Of the digits read, `(K, 4)` xyxy."""
-    labels: Tensor
-    """`(K,)`."""
-    number: str
-    truth: str | None
-    """The true number; `None` where it is not known."""
-
-    @classmethod
-    def of(
-        cls, photo: Tensor, detections: Detections, reading: Reading, truth: str | None
-    ) -> "Picture":
-        """The picture of a reading; boxes refer to the size of a record, else to the photo's."""
-        height, width = photo.shape[1:]
-        return cls(
-            photo.cpu(),
-            (int(detections.get("height", height)), int(detections.get("width", width))),  # type: ignore[call-overload]
-            detections["boxes"][reading.indices].float().cpu(),
-            reading_labels(reading, detections["labels"].cpu()),
-            reading.number,
-            truth,
-        )
-
-
-def draw_readings(pictures: Sequence[Picture], columns: int = 6) -> Figure:
-    """A sheet of photos with the boxes that were read and the numbers above.
-
-    Args:
-        pictures: green is right, red wrong, blue unknown.
-        columns: photos beside each other.
-    """
-    rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(2.2 * columns, 1.7 * rows))
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, picture in zip(axes.flat, pictures, strict=False):
-        _draw_one(axis, picture)
-    figure.tight_layout(pad=0.4)
-    return figure
-
-
-def save_readings(path: Path, pictures: Sequence[Picture]) -> Path:
-    """Save the sheet of `draw_readings` as a picture."""
-    return save_figure(path, draw_readings(pictures))
+from digits.types import CLASS_NAMES
 
 
 def save_figure(path: Path, figure: Figure) -> Path:
@@ -148,27 +90,3 @@ def _draw_confusion(axis: Any, counts: np.ndarray) -> None:
     axis.set_xticks(range(11), [*CLASS_NAMES, "missed"], rotation=90, fontsize=8)
     axis.set_yticks(range(11), [*CLASS_NAMES, "invented"], fontsize=8)
     axis.set(xlabel="read as", ylabel="true digit")
-
-
-def _draw_one(axis: Any, picture: Picture) -> None:
-    truth, number = picture.truth, picture.number
-    color = UNKNOWN if truth is None else RIGHT if truth == number else WRONG
-    height, width = picture.size
-    pixels = picture.photo.permute(1, 2, 0).numpy()
-    axis.imshow(pixels, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-    for box, label in zip(picture.boxes.tolist(), picture.labels.tolist(), strict=True):
-        left, top, right, bottom = box
-        axis.add_patch(
-            Rectangle((left, top), right - left, bottom - top, fill=False, color=color, lw=1)
-        )
-        axis.text(
-            left,
-            top,
-            CLASS_NAMES[label - 1],
-            color="white",
-            fontsize=6,
-            va="bottom",
-            bbox={"facecolor": color, "edgecolor": "none", "pad": 0.6},
-        )
-    note = "" if truth in (None, number) else f" (is {truth})"
-    axis.set_title(f"{number}{note}", fontsize=9, color=color, pad=6)

@@ -10,7 +10,7 @@ from digits.reading import Reader
 from digits.reading.refine import refined
 from digits.types import PhotoDataset, Reading, Record, Target
 
-ACCEPT = 0.5  # TODO
+ACCEPT = 0.5  # confidence that is accepted: the number is rather right than wrong
 
 
 class Item(NamedTuple):

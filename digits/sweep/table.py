@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from rich.table import Table
 
 from digits.console import console
+from digits.data.named import data_words
 from digits.io import atomic_write
 
 ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
@@ -103,6 +105,19 @@ def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
     console.print(f"  {'all columns':<14} {folder / 'sweep.csv'}", markup=False)
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
-        console.print(f"Next: python predict.py ckpt={finished[0]['checkpoint']}", markup=False)
+        best = Path(finished[0]["checkpoint"])
+        reads = _reads(best.with_name("config.yaml"))
+        predict = "python predict.py ckpt="
+        console.print(f"Next: {predict}{shlex.quote(str(best))} {reads}", markup=False)
     if len(finished) > 1:
-        console.print(f"All {len(finished)}, fused: python predict.py ckpt={folder}", markup=False)
+        fused = f"{predict}{shlex.quote(str(folder))} {reads}"
+        console.print(f"All {len(finished)}, fused: {fused}", markup=False)
+
+
+def _reads(config: Path) -> str:
+    """The data of a job, as predict.py is told of it."""
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        return data_words(content["data"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return data_words({})

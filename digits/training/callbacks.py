@@ -4,12 +4,13 @@ import time
 from typing import Any
 
 import lightning as L
+import numpy as np
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.console import console
-from digits.evaluation.plots import Picture, draw_readings
+from digits.evaluation.pictures import Picture, draw_sheet
 from digits.training.module import DigitDetector
 from digits.types import target_number
 
@@ -83,5 +84,7 @@ class ReadingPictures(Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and self._pictures:
-                figure = draw_readings(self._pictures[: self.photos])
-                logger.experiment.add_figure("val/readings", figure, trainer.global_step)
+                sheet = np.asarray(draw_sheet(self._pictures[: self.photos]))
+                logger.experiment.add_image(
+                    "val/readings", sheet, trainer.global_step, dataformats="HWC"
+                )

@@ -1,5 +1,6 @@
 """The end of a run: its checkpoints scored on valid, their readers fitted, the files written."""
 
+import shlex
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from digits import checkpoint
 from digits.console import console, result_table, with_progress
+from digits.data.named import data_words
 from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
@@ -148,7 +150,9 @@ def finish_run(
                 f"best_number.ckpt, another epoch: mAP {other['map']:.3f}, number accuracy "
                 f"{other['number_accuracy']:.3f}"
             )
-    result_table("best.ckpt on valid", figures, paths, then=f"python predict.py ckpt={best}")
+    reads = data_words(checkpoint.load(best)[checkpoint.KEY]["config"].get("data", {}))
+    then = f"python predict.py ckpt={shlex.quote(str(best))} {reads}"
+    result_table("best.ckpt on valid", figures, paths, then)
     return figures
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from digits.data import finding
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 
@@ -59,10 +60,10 @@ def test_what_a_mac_leaves_beside_photos_is_left_out(tmp_path: Path) -> None:
 
 def test_photos_of_formats_that_are_not_read_are_named(tmp_path: Path, capsys: Any) -> None:
     photos(tmp_path, "a.png")
-    for name in ("1.HEIC", "2.heic", "3.gif"):
+    for name in ("1.CR2", "2.cr2", "3.gif"):
         (tmp_path / name).write_bytes(b"")
     assert len(PhotoFolder(str(tmp_path))) == 1
-    assert "not read: 1 .gif, 2 .heic" in " ".join(capsys.readouterr().out.split())
+    assert "not read: 2 .cr2, 1 .gif" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_called_like_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +91,81 @@ def test_a_pattern_and_a_single_file(tmp_path: Path) -> None:
 def test_no_photos_are_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(DigitsError, match="no photos there; expected a folder or a pattern"):
         PhotoFolder(f"{tmp_path}/{where}")
+
+
+def test_names_that_patterns_and_shells_would_take_apart(tmp_path: Path) -> None:
+    photos(tmp_path, "photo[1].png", "Urlaub [2024]/a=b.png", "Urlaub [2024]/c d.png")
+    assert names(f"{tmp_path}/photo[1].png") == ["photo[1].png"]
+    assert names(f"{tmp_path}/Urlaub [2024]/*=*.png") == ["a=b.png"]
+    assert names(f"{tmp_path}/Urlaub [2024]") == ["a=b.png", "c d.png"]
+
+
+def names(value: object) -> list[str]:
+    data = PhotoFolder(value)
+    return [Path(data.paths[i]).name for i in range(len(data))]
+
+
+def test_a_list_keeps_its_order_and_names_a_photo_once(tmp_path: Path) -> None:
+    photos(tmp_path, "b.png", "a.png", "more/c.png")
+    listed = [f"{tmp_path}/b.png", f"{tmp_path}/a.png", f"{tmp_path}/more", f"{tmp_path}/a.png"]
+    assert names(listed) == ["b.png", "a.png", "c.png"]
+
+
+def test_hidden_folders_and_earlier_outputs_are_no_photos_of_the_user(tmp_path: Path) -> None:
+    photos(tmp_path, "a.png", ".thumbnails/a.png", "out/readings.png", "out/pictures/a.png")
+    for name in ("detections.json", "submission.zip"):
+        (tmp_path / "out" / name).write_text("")
+    assert names(str(tmp_path)) == ["a.png"]
+
+
+def test_linked_folders_are_searched_once(tmp_path: Path) -> None:
+    photos(tmp_path / "disk", "a.png")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "linked").symlink_to("../disk")
+    (tmp_path / "mine" / "linked" / "back").symlink_to("../mine")
+    assert names(f"{tmp_path}/mine") == ["a.png"]
+
+
+@pytest.mark.parametrize("value", ["", "  ", [], [""]])
+def test_nothing_named_is_refused(value: object) -> None:
+    with pytest.raises(DigitsError, match="nothing is named"):
+        PhotoFolder(value)
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    photos(tmp_path, "a.png")
+    (tmp_path / "b.png").write_text("no photo")
+    data = PhotoFolder(str(tmp_path))
+    assert "unreadable" not in data[0][1]
+    assert "b.png: cannot be read as a photo" in data[1][1]["unreadable"]
+
+
+def test_photos_of_phones_without_pillow_heif_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(finding, "readable_suffixes", lambda: frozenset({".png"}))
+    (tmp_path / "1.HEIC").write_bytes(b"")
+    with pytest.raises(DigitsError, match=r"only \.heic, .*pip install 'digits\[heic\]'"):
+        PhotoFolder(str(tmp_path))
+    photos(tmp_path, "a.png")
+    assert names(str(tmp_path)) == ["a.png"]
+    assert "not read: 1 .heic" in capsys.readouterr().out
+
+
+def test_photos_of_phones_are_read_where_pillow_heif_is_installed(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    picture = Image.new("RGB", (64, 48), "red")
+    pillow_heif.from_pillow(picture).save(tmp_path / "IMG_1.HEIC")
+    photo, target = PhotoFolder(str(tmp_path))[0]
+    assert photo.shape == (3, 48, 64) and target["size"] == (48, 64)
+    assert photo[0].float().mean() > 200 and photo[2].float().mean() < 50
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_damaged_photo_of_a_phone_says_so(tmp_path: Path, share: float) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "IMG_1.heic"
+    pillow_heif.from_pillow(Image.effect_noise((64, 48), 50).convert("RGB")).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "IMG_1.heic: cannot be read" in PhotoFolder(str(tmp_path))[0][1]["unreadable"]

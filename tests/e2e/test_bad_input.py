@@ -138,8 +138,8 @@ def test_predicting_with_a_checkpoint_that_is_not_there(predict: Script) -> None
     [
         (["photos=/nowhere"], "photos=/nowhere: no photos there"),
         (["data=coco", "data.root=/nowhere"], "/nowhere/test: not there"),
-        (["split=banana"], "split=banana: expected one of train, valid, test"),
-        (["+inference.bogus=1"], "unknown argument bogus"),
+        (["data=synthetic", "split=banana"], "split=banana: expected one of train, valid, test"),
+        (["data=synthetic", "+inference.bogus=1"], "unknown argument bogus"),
         (["+reading.bogus=1"], "bogus"),
         (["device=banana"], "device=banana"),
         (["device=cuda:99"], "device=cuda:99"),
@@ -151,7 +151,7 @@ def test_predicting(trained: Any, predict: Script, overrides: list[str], says: s
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_photo_in_the_middle_leaves_nothing(
+def test_a_broken_photo_in_the_middle_is_left_out(
     trained: Any, predict: Script, tmp_path: Path, workers: int
 ) -> None:
     folder = tmp_path / "photos"
@@ -165,7 +165,11 @@ def test_a_broken_photo_in_the_middle_leaves_nothing(
         "batch_size=1",
         f"num_workers={workers}",
     )
-    assert_one_clear_line(outcome, f"{folder}/3.jpg: cannot be read as a photo")
+    assert outcome.code == 1 and "Traceback" not in outcome.err
+    assert "1 of 4 photos cannot be read" in outcome.err
+    assert f"{folder}/3.jpg: cannot be read as a photo" in outcome.err
+    with (outcome.folder / "pred.csv").open() as file:
+        assert [line.split(",")[0] for line in file] == ["image_id", "1", "2", "4"]
 
 
 def test_an_empty_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from digits.types import CLASS_NAMES
 Script = Callable[..., Any]
 PREDICTED = {
     "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
-    "readings.png", "confidence.png",
+    "readings.png", "confidence.png", "pictures",
 }  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def test_training_returns_and_stores_the_map_of_the_best_checkpoint(trained: Any
 def test_training_prints_what_it_does_and_what_to_do_next(trained: Any) -> None:
     for text in ("6 valid", "epoch 1: loss", "number_accuracy", f"{trained.folder}/best.ckpt"):
         assert text in trained.out
-    assert f"Next: python predict.py ckpt={trained.folder}/best.ckpt" in trained.out
+    then = f"Next: python predict.py ckpt={trained.folder}/best.ckpt data=synthetic split=test"
+    assert then in trained.out
 
 
 def test_predicting_writes_everything(trained: Any, predict: Script) -> None:
@@ -95,6 +96,9 @@ def test_predicting_writes_everything(trained: Any, predict: Script) -> None:
     assert outcome.value == figures["map"] and figures["photos"] == 5
     for text in ("map", "number_accuracy", "photos_per_second", "submission.zip"):
         assert text in outcome.out
+    assert outcome.out.count("5 synthetic photos (test)") == 2  # banner and table
+    assert {row["right"] for row in numbers} <= {"yes", "no"}
+    assert len(list((folder / "pictures").glob("*.jpg"))) == 5
 
 
 def test_predicting_valid_gives_the_figures_of_the_training(trained: Any, predict: Script) -> None:
@@ -186,9 +190,51 @@ def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> 
     figures = json.loads((outcome.folder / "metrics.json").read_text())
     # no labels, no scores
     assert figures.keys() == {
-        "photos", "photos_per_second", "accepted", "reading", "refined", "members"
+        "photos", "photos_per_second", "accepted", "reading", "refined", "members",
+        "min_confidence", "unreadable",
     }  # fmt: skip
     assert outcome.value is None
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_read(
+    predict: Script, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(BUNDLED / "house-4.png", folder / "a.png")
+    for name in ("b.png", "c.png"):
+        (folder / name).write_text("no photo")
+    for more in ((), ("tta.scales=[1,1.2]", "fusion.fit=null")):
+        outcome = predict(f"photos={folder}", *more)
+        assert outcome.code == 1
+        assert outcome.err.startswith("Error: 2 of 3 photos cannot be read")
+        assert f"{folder}/b.png: cannot be" in outcome.err and f"{folder}/c.png" in outcome.err
+        assert [row["number"] for row in rows(outcome.folder / "numbers.csv")] == ["4"]
+        figures = json.loads((outcome.folder / "metrics.json").read_text())
+        assert figures["photos"] == 1 and list(figures["unreadable"]) == ["b.png", "c.png"]
+        assert [path.name for path in (outcome.folder / "pictures").iterdir()] == ["a.jpg"]
+    alone = predict(f"photos={folder}/b.png")
+    assert alone.code == 1 and alone.err.startswith(f"Error: {folder}/b.png: cannot be read")
+
+
+def test_programs_get_json_lines_and_nothing_else_on_stdout(predict: Script) -> None:
+    photos = [str(BUNDLED / f"house-{number}.png") for number in (4, 10)]
+    outcome = predict(f"photos={photos}", "json=true", "pictures=none")
+    assert outcome.code == 0, outcome.err
+    found = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [photo["number"] for photo in found] == ["4", "10"]
+    assert "digits: reading" in outcome.err and "pictures" not in outcome.files()
+    again = predict(f"photos={photos}", "pictures=none")
+    assert "house-4.png" in again.out and not again.err
+
+
+@pytest.mark.parametrize(
+    "photos", [(), ("photos=",), ("photos=''",), ("photos=0",), ("photos=[]",)]
+)
+def test_no_photos_named_never_reads_drawn_ones(predict: Script, photos: tuple[str, ...]) -> None:
+    outcome = predict(*photos)
+    assert outcome.code == 1 and outcome.err.startswith("Error: ")
+    assert "submission.zip" not in outcome.files()
 
 
 SHIPPED = resources.located("small")
@@ -318,8 +364,10 @@ def test_the_second_reader_can_be_left_out(predict: Script) -> None:
     both = predict(f"photos={BUNDLED}")
     header, records = read_detections(both.folder / "detections.json")
     assert len(header["recognizers"]) == 1 and all("rows" in record for record in records)
+    assert "with what a recogniser reads" in both.out
     alone = predict(f"photos={BUNDLED}", "recognizer=null")
     assert alone.code == 0, alone.err
+    assert "calibrated on 300 photos" in alone.out and "recogniser" not in alone.out
     header, records = read_detections(alone.folder / "detections.json")
     assert header["recognizers"] == [] and not any("rows" in record for record in records)
 

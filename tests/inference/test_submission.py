@@ -1,6 +1,7 @@
 import csv
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from digits.errors import DigitsError
 from digits.inference.options import SubmissionOptions
+from digits.inference.results import PhotoResult
 from digits.inference.submission import SubmissionWriter
 from digits.io import read_detections
 from digits.reading import ThresholdReader
@@ -32,11 +34,14 @@ def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -
     }
 
 
+def result(photo: dict[str, Any], least: float = 0.0) -> PhotoResult:
+    return PhotoResult.of(photo, ThresholdReader().read(photo), least)  # type: ignore[arg-type]
+
+
 def write(folder: Path, *records: dict[str, Any]) -> None:
-    reader = ThresholdReader()
     with SubmissionWriter(folder, {"split": "test"}) as submission:
         for photo in records:
-            submission.add(photo, reader.read(photo))
+            submission.add(photo, result(photo))
 
 
 PHOTOS = (
@@ -82,21 +87,30 @@ def test_numbers_csv_quotes_odd_names(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_not_sure_enough_are_not_accepted(tmp_path: Path) -> None:
-    reader = ThresholdReader()
-    with SubmissionWriter(tmp_path, {}, min_confidence=0.75) as submission:
+    with SubmissionWriter(tmp_path, {}) as submission:
         for photo in PHOTOS:
-            submission.add(photo, reader.read(photo))
+            submission.add(photo, result(photo, least=0.75))
     with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
         accepted = [row["accepted"] for row in csv.DictReader(file)]
-    assert accepted == ["no", "no", "no"] and submission.accepted == 0
+    assert accepted == ["no", "no", "no"]
     assert (tmp_path / "pred.csv").read_text().splitlines()[1:] == ["3,007", "10,-1", "2,5"]
+
+
+def test_numbers_csv_of_labelled_photos_says_which_are_right(tmp_path: Path) -> None:
+    truths = ("007", "", "7")
+    with SubmissionWriter(tmp_path, {}, labelled=True) as submission:
+        for photo, truth in zip(PHOTOS, truths, strict=True):
+            submission.add(photo, replace(result(photo), truth=truth))
+    with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
+        rows = [(row["number"], row["truth"], row["right"]) for row in csv.DictReader(file)]
+    # A photo without a number, of which none was read, is right.
+    assert rows == [("007", "007", "yes"), ("-1", "", "yes"), ("5", "7", "no")]
 
 
 def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
     with SubmissionWriter(tmp_path, {}) as submission:
         refined = PHOTOS[0]["boxes"].round() + 1
-        reading = ThresholdReader().read(PHOTOS[0])
-        submission.add(PHOTOS[0], reading, PHOTOS[0] | {"boxes": refined})
+        submission.add(PHOTOS[0], result(PHOTOS[0]), PHOTOS[0] | {"boxes": refined})
     boxes = json.loads((tmp_path / "pred.json").read_text())
     assert [b["bbox"][0] for b in boxes] == refined[:, 0].tolist()
     _, (record,) = read_detections(tmp_path / "detections.json")

@@ -1,0 +1,176 @@
+"""What people and programs see of each photo."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from digits.evaluation.pictures import (
+    DOUBTFUL,
+    RIGHT,
+    UNKNOWN,
+    WRONG,
+    Picture,
+    draw_picture,
+    draw_sheet,
+)
+from digits.inference import lines
+from digits.inference.photo_pictures import MOST, PhotoPictures
+from digits.inference.results import PhotoResult
+from digits.types import Reading
+
+
+def result(
+    name: str, number: str, confidence: float, truth: str | None = None, runner_up: str = ""
+) -> PhotoResult:
+    return PhotoResult(name, number, confidence, confidence >= 0.5, runner_up, [], truth)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    out = io.StringIO()
+    monkeypatch.setattr(lines, "console", Console(file=out, width=200, soft_wrap=True))
+    return out
+
+
+def words(out: io.StringIO) -> list[list[str]]:
+    return [line.split() for line in out.getvalue().splitlines()]
+
+
+def test_photos_appear_as_they_are_read_and_then_those_to_look_at(shown: io.StringIO) -> None:
+    seen = lines.Lines(count=3, least=0.5)
+    seen.add(result("b.jpg", "418", 0.4, runner_up="41"))
+    assert words(shown) == [["b.jpg", "418", "0.40", "look,", "or", "41"]]
+    seen.add(result("a b.jpg", "7", 0.99))
+    seen.add(result("c.jpg", "-1", 0.0))
+    seen.close()
+    assert words(shown)[1:3] == [["a", "b.jpg", "7", "0.99"], ["c.jpg", "none", "0.00", "look"]]
+    assert "Look at these: 2 of 3" in shown.getvalue()
+    assert [line[0] for line in words(shown)[4:]] == ["c.jpg", "b.jpg"]  # the least sure first
+
+
+def test_of_many_photos_only_the_doubtful_are_shown(shown: io.StringIO) -> None:
+    seen = lines.Lines(count=5000, least=0.5)
+    for index in range(60):
+        seen.add(result(f"{index}.jpg", "7", 0.9 if index % 2 else 0.1))
+    seen.close()
+    assert not any(line[0] == "1.jpg" for line in words(shown))
+    assert len(words(shown)) == 30 + 1 + 20 + 1
+    assert "and 10 more: numbers.csv" in shown.getvalue()
+
+
+def test_labelled_photos_are_listed_at_the_end_wrong_ones_first(shown: io.StringIO) -> None:
+    seen = lines.Lines(count=4, least=0.5)
+    for name, number, confidence, truth in (
+        ("right.jpg", "12", 0.9, "12"), ("wrong.jpg", "1", 0.6, "4"), ("sure.jpg", "5", 0.95, "6"),
+        ("wall.jpg", "0", 0.2, ""),
+    ):  # fmt: skip
+        seen.add(result(name, number, confidence, truth))
+    assert not shown.getvalue()
+    seen.close()
+    assert shown.getvalue().startswith("3 of 4 numbers are wrong")
+    assert [line[0] for line in words(shown)[1:]] == [
+        "sure.jpg", "wrong.jpg", "wall.jpg", "right.jpg",
+    ]  # fmt: skip
+    assert "wrong, is 6" in shown.getvalue() and "wrong, is no number" in shown.getvalue()
+
+
+def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:
+    lines.Lines(1, 0.5).add(result("a\x1b[31m\nb[bold].jpg", "7", 0.9))
+    assert "a\\x1b[31m\\nb[bold].jpg" in shown.getvalue()
+
+
+def test_programs_get_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    program = lines.JsonLines()
+    program.add(result("höhe\n.jpg", "007", 0.9, truth="007"))
+    program.add(result("b.jpg", "-1", 0.0))
+    program.unreadable({"c.jpg": "broken"})
+    first, second, third = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["file_name"] == "höhe\n.jpg" and first["number"] == first["truth"] == "007"
+    assert first["right"] is True and first["accepted"] is True
+    assert second["number"] == "" and "truth" not in second
+    assert third == {"file_name": "c.jpg", "error": "broken"}
+
+
+def picture(**changes: object) -> Picture:
+    photo = torch.full((3, 40, 80), 128, dtype=torch.uint8)
+    boxes, labels = torch.tensor([[10.0, 5.0, 30.0, 35.0]]), torch.tensor([8])
+    whole = Picture(photo, (40, 80), boxes, labels, "7", name="a.jpg", confidence=0.75)
+    return whole._replace(**changes)  # type: ignore[arg-type]
+
+
+def colours(image: Image.Image) -> set[tuple[int, ...]]:
+    return set(map(tuple, np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "colour", "caption"),
+    [
+        ({}, UNKNOWN, "7  0.75"),
+        ({"doubtful": True}, DOUBTFUL, "7  0.75  look"),
+        ({"truth": "7"}, RIGHT, "7  0.75"),
+        ({"truth": "1"}, WRONG, "7 (is 1)  0.75"),
+        ({"truth": ""}, WRONG, "7 (is no number)  0.75"),
+        ({"number": "-1", "truth": ""}, RIGHT, "no digits  0.75"),
+    ],
+)
+def test_colours_and_captions_say_what_is_known(
+    changes: dict[str, object], colour: tuple[int, int, int], caption: str
+) -> None:
+    shown = picture(**changes)
+    assert shown.caption == caption
+    for image in (draw_picture(shown), draw_sheet([shown])):
+        assert colour in colours(image)
+        assert not {UNKNOWN, DOUBTFUL, RIGHT, WRONG} - {colour} & colours(image)
+
+
+def test_a_small_photo_is_drawn_large_and_a_box_where_it_is() -> None:
+    image = draw_picture(picture())
+    assert image.width == 640
+    photo = image.crop((0, image.height - 320, 640, image.height))
+    assert photo.getpixel((10 * 8 + 1, 20 * 8)) == UNKNOWN  # the box's left side, 8 times as large
+    assert photo.getpixel((20 * 8, 20 * 8)) == (128, 128, 128)
+
+
+def test_pictures_are_named_after_photos_never_twice_and_never_elsewhere(tmp_path: Path) -> None:
+    drawn = PhotoPictures(tmp_path / "pictures", "all", count=5)
+    record = {
+        "file_name": "",
+        "boxes": torch.zeros(0, 4),
+        "labels": torch.zeros(0, dtype=torch.int64),
+    }
+    reading = Reading("-1", torch.zeros(0, dtype=torch.int64), 0.0)
+    for name in ("a.png", "A.jpg", "x/a.png", "../../etc/b.png", "/abs/c.d.png"):
+        shown = result(name, "-1", 0.0)
+        assert drawn.wants(shown)
+        drawn.add(picture().photo, record, reading, shown)  # type: ignore[arg-type]
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        "a.jpg", "A (2).jpg", "x_a.jpg", "etc_b.jpg", "abs_c.d.jpg",
+    }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "count", "wanted"),
+    [
+        ("all", MOST, {"sure", "doubtful", "wrong"}),
+        ("all", MOST + 1, {"doubtful", "wrong"}),
+        ("doubtful", 3, {"doubtful", "wrong"}),
+        ("none", 3, set()),
+    ],
+)
+def test_which_photos_get_a_picture(
+    tmp_path: Path, choice: str, count: int, wanted: set[str]
+) -> None:
+    pictures = PhotoPictures(tmp_path, choice, count)
+    photos = {
+        "sure": result("a", "7", 0.9, "7"),
+        "doubtful": result("b", "7", 0.3),
+        "wrong": result("c", "7", 0.9, "1"),
+    }
+    assert {name for name, photo in photos.items() if pictures.wants(photo)} == wanted
