@@ -15,9 +15,10 @@ from digits.data.photos import LONGEST, load_reduced, reduced
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device, detect_photos, scaled_to, with_rows
 from digits.reading import Reader
+from digits.reading.acceptance import accepts
 from digits.recognition.checkpoint import open_recognizers
 from digits.recognition.recognizer import Recognizer
-from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading, reading_labels
+from digits.types import CLASS_NAMES, NO_NUMBER, Detections, reading_labels
 
 Photo = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
@@ -47,12 +48,14 @@ class Result:
         confidence: in [0, 1], the probability that the whole number is right.
         runner_up: the next most probable number; empty where none is known.
         digits: of the number, in reading order.
+        accepted: whether it is sure enough to be used without a look.
     """
 
     number: str
     confidence: float
     runner_up: str
     digits: tuple[Digit, ...]
+    accepted: bool
 
 
 class NumberReader:
@@ -126,10 +129,12 @@ class NumberReader:
         ]
 
     def _read(self, photos: Sequence[Photo]) -> list[Result]:
-        return [_to_result(found, self.reader.read(found)) for found in self.detect(photos)]
+        return [_to_result(found, self.reader) for found in self.detect(photos)]
 
 
-def _to_result(detections: Detections, reading: Reading) -> Result:
+def _to_result(detections: Detections, reader: Reader) -> Result:
+    reading = reader.read(detections)
+    accepted = accepts(reader, reading, detections)
     labels = reading_labels(reading, detections["labels"]).tolist()
     scores = detections["scores"][reading.indices].tolist()
     boxes = detections["boxes"][reading.indices].tolist()
@@ -138,7 +143,7 @@ def _to_result(detections: Detections, reading: Reading) -> Result:
         for label, score, box in zip(labels, scores, boxes, strict=True)
     )
     number = "" if reading.number == NO_NUMBER else reading.number
-    return Result(number, reading.confidence, reading.runner_up, digits)
+    return Result(number, reading.confidence, reading.runner_up, digits, accepted)
 
 
 def _prepare(photo: Photo) -> tuple[Tensor, tuple[int, int]]:

@@ -104,4 +104,7 @@ def _predict(cfg: DictConfig) -> float | None:
 
 def _called(photos: object) -> str:
     """What people call the photos."""
-    return ", ".join(map(str, photos)) if isinstance(photos, list) else str(photos)
+    if not isinstance(photos, list):
+        return str(photos)
+    more = f" and {len(photos) - 2} more" if len(photos) > 2 else ""
+    return ", ".join(map(str, photos[:2])) + more

@@ -7,17 +7,18 @@ from typing import Any
 _ANY = "photos=FOLDER"  # of a source that no command names
 
 
-def data_words(data: Mapping[str, Any]) -> str:
-    """How predict.py is told to read the test photos of a configuration's data set.
+def data_words(data: Mapping[str, Any], split: str = "test") -> str:
+    """How predict.py is told to read the photos of a configuration's data set.
 
     Args:
         data: the group `data`; of a mixture, the source that its scores are of counts.
+        split: of the photos.
 
     Returns:
         Words for a shell, such as `data=coco data.root=DIR split=test`.
     """
     if "evaluate_on" in data:
-        return data_words(data.get(str(data["evaluate_on"]), {}))
+        return data_words(data.get(str(data["evaluate_on"]), {}), split)
     module, _, function = str(data.get("_target_", "")).rpartition(".")
     package, _, name = module.rpartition(".")
     if (package, function) != ("digits.data", "open_split"):
@@ -25,4 +26,4 @@ def data_words(data: Mapping[str, Any]) -> str:
     words = [f"data={name}"]
     if data.get("root") is not None:
         words.append(f"data.root={data['root']}")
-    return " ".join(map(shlex.quote, [*words, "split=test"]))
+    return " ".join(map(shlex.quote, [*words, f"split={split}"]))

@@ -14,6 +14,7 @@ from digits.ensemble.tune import Tuner
 from digits.evaluation.evaluator import mean_average_precision
 from digits.evaluation.scores import number_scores
 from digits.reading import Reader
+from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import cross_fit
 from digits.reading.fit import folds_of
 from digits.reading.refine import with_boxes_refined
@@ -81,7 +82,10 @@ def fit_recipe(
         boxes=best["name"],
         numbers=numbers,
         refine=helps if refine == "auto" else bool(refine),
-        readers={name: reader.fit(records[name], targets).state for name in used},
+        readers={
+            name: with_acceptance(reader.fit(records[name], targets), records[name], targets).state
+            for name in used
+        },
         table=table,
         folds=folds,
         digest=fingerprints.of_targets(targets),

@@ -1,6 +1,7 @@
 """A line per photo: for people on the console, or JSON for programs on stdout."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -25,12 +26,10 @@ class Lines:
 
     Args:
         count: of photos.
-        least: confidence that is accepted.
     """
 
-    def __init__(self, count: int, least: float) -> None:
+    def __init__(self, count: int) -> None:
         self._every = count <= _ALL
-        self._least = least
         self._known: list[PhotoResult] = []
         self._doubtful: list[PhotoResult] = []
         self._counts = {"photos": 0, "doubtful": 0, "wrong": 0}
@@ -55,9 +54,7 @@ class Lines:
             console.print(f"{wrong} of {photos} numbers are wrong, the surest of them first:")
             shown, left = self._known, photos - len(self._known)
         elif doubtful:
-            console.print(
-                f"Look at these: {doubtful} of {photos} are less sure than {self._least:g}"
-            )
+            console.print(f"Look at these {doubtful} of {photos}, the least sure first:")
             shown, left = self._doubtful, doubtful - len(self._doubtful)
         else:
             return
@@ -115,5 +112,9 @@ def _first(results: Iterable[PhotoResult], count: int) -> list[PhotoResult]:
 
 
 def _write(content: object) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(content) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has read enough: the end, as of any tool in a pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -44,7 +44,8 @@ class SubmissionOptions:
     Attributes:
         folder: for the outputs.
         refine: whether boxes are refined; `auto`: as valid decided.
-        min_confidence: numbers at least this sure are accepted; None: as fitted (`Readers.accept`).
+        min_confidence: numbers at least this sure are accepted; None: as fitted
+            (`digits.reading.acceptance`).
         pictures: which photos are drawn (`digits.inference.photo_pictures.CHOICES`).
         json: whether stdout gets a JSON object per photo.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.

@@ -16,6 +16,7 @@ from digits.inference.results import PhotoResult
 from digits.inference.source import Readers, Source
 from digits.inference.submission import FILES, SubmissionWriter
 from digits.io import write_json
+from digits.reading.acceptance import accepts
 
 _NAMED = 20  # unreadable files that an error names
 
@@ -39,18 +40,18 @@ def submit(
         DigitsError: some files cannot be read, and all else is written; or none can.
     """
     folder = options.folder
-    least = readers.accept if options.min_confidence is None else options.min_confidence
+    least = options.min_confidence
     report = Report(readers, source.labelled, options.map_backend)
-    lines = JsonLines() if options.json else Lines(source.count, least)
+    lines = JsonLines() if options.json else Lines(source.count)
     pictures = PhotoPictures(folder / "pictures", options.pictures, source.count)
     accepted = 0
     start = time.perf_counter()
     with SubmissionWriter(folder, source.header, source.labelled) as submission:
         for item in with_progress(source.items, source.count, title):
             reading, submitted = readers.read(item)
-            result = PhotoResult.of(
-                item.record, reading, least, item.target if source.labelled else None
-            )
+            sure = accepts(readers.numbers, reading, item.record, least)
+            target = item.target if source.labelled else None
+            result = PhotoResult.of(item.record, reading, sure, target)
             accepted += result.accepted
             submission.add(item.record, result, submitted)
             report.add(item, reading, not result.accepted)

@@ -9,6 +9,7 @@ from digits.evaluation.heights import map_by_height
 from digits.evaluation.pictures import Picture, draw_sheet, save_image
 from digits.evaluation.scores import confusion_matrix, number_scores
 from digits.inference.source import Item, Readers
+from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import readings_of, was_fitted_to
 from digits.reading.refine import with_boxes_refined
 from digits.types import Reading, Target, target_number
@@ -52,7 +53,7 @@ class Report:
     def fit(self) -> None:
         """Fit the reader to the photos added, and refine boxes where that scores better there."""
         targets, records = _targets(self._items), [item.record for item in self._items]
-        reader = self.readers.numbers.fit(records, targets)
+        reader = with_acceptance(self.readers.numbers.fit(records, targets), records, targets)
         self._readings = readings_of(reader, records, targets)
         self.cross_fitted = was_fitted_to(reader, targets)
         better = with_boxes_refined(records, self._readings)

@@ -30,14 +30,14 @@ class PhotoResult:
 
     @classmethod
     def of(
-        cls, record: Record, reading: Reading, least: float, target: Target | None = None
+        cls, record: Record, reading: Reading, accepted: bool, target: Target | None = None
     ) -> "PhotoResult":
-        """A reading of a photo's detections; `least` is the confidence that is accepted."""
+        """A reading of a photo's detections."""
         return cls(
             record["file_name"],
             reading.number,
             reading.confidence,
-            reading.number != NO_NUMBER and reading.confidence >= least,
+            accepted,
             reading.runner_up,
             [
                 [round(value, 1) for value in box]

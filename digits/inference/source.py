@@ -10,8 +10,6 @@ from digits.reading import Reader
 from digits.reading.refine import refined
 from digits.types import PhotoDataset, Reading, Record, Target
 
-ACCEPT = 0.5  # confidence that is accepted: the number is rather right than wrong
-
 
 class Item(NamedTuple):
     """What a source of detections gives of a photo."""
@@ -32,13 +30,11 @@ class Readers:
         numbers: reads the number, from `Item.record`.
         boxes: reads `Item.boxes`, to tell which of them are refined.
         refine: whether the boxes of pred.json are refined.
-        accept: confidence that tells numbers from walls, as fitted.
     """
 
     numbers: Reader
     boxes: Reader
     refine: bool
-    accept: float = ACCEPT
 
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""

@@ -165,13 +165,15 @@ def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
     best = folder / "best.ckpt"
     if not best.is_file():
         return None
-    kept = checkpoint.read(best, "recognizer", dict)[checkpoint.KEY]["metrics"]
+    description = checkpoint.read(best, "recognizer", dict)[checkpoint.KEY]
+    kept = description["metrics"]
     figures = {name.removeprefix("val/"): v for name, v in kept.items() if name.startswith("val/")}
     finalize_recognizer(best, figures | asdict(cost))
     write_json(folder / "metrics.json", figures | asdict(cost))
     paths = {"checkpoint": best, "to resume": folder / "last.ckpt", "curves": folder}
     paths["metrics"] = folder / "metrics.json"
-    then = f"python predict.py recognizer={best} data=coco data.root=DIR split=valid"
+    reads = data_words(description["config"].get("data", {}), "valid")
+    then = f"python predict.py recognizer={shlex.quote(str(best))} {reads}"
     result_table("best.ckpt on the labelled rows of valid", figures, paths, then)
     return figures.get("number_accuracy")
 

@@ -56,7 +56,7 @@ def detections(sweep: Path, split: str) -> list[str]:
 
 
 def test_a_sweep_becomes_one_submission(fused: Any, sweep: Path) -> None:
-    assert fused.files() == LABELLED | {"readings.png"}
+    assert fused.files() == LABELLED | {"readings.png", "pictures"}
     assert numbers(fused.folder) == ["1", "2", "3", "4", "5"]
     recipe = json.loads((fused.folder / "fusion.json").read_text())
     assert [row["name"] for row in recipe["table"]] == ["0", "1", "fusion"]
@@ -93,8 +93,9 @@ def test_files_alone_fitted_before(fused: Any, sweep: Path, predict: Script) -> 
     outcome = predict(files, f"fusion.fit={fused.folder / 'fusion.json'}")
     assert outcome.code == 0, outcome.err
     assert outcome.files() == FUSED
-    for name in ("pred.csv", "pred.json", "numbers.csv"):
+    for name in ("pred.csv", "pred.json"):
         assert (outcome.folder / name).read_bytes() == (fused.folder / name).read_bytes()
+    assert "5 synthetic photos (test)" in outcome.out
     untuned = predict(files, "fusion.iou=0.5", "reading=threshold")
     assert "No labels to fit to: weights [1.0, 1.0], not tuned" in untuned.out
     header, records = read_detections(untuned.folder / "detections.json")

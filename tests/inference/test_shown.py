@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +44,19 @@ def words(out: io.StringIO) -> list[list[str]]:
 
 
 def test_photos_appear_as_they_are_read_and_then_those_to_look_at(shown: io.StringIO) -> None:
-    seen = lines.Lines(count=3, least=0.5)
+    seen = lines.Lines(count=3)
     seen.add(result("b.jpg", "418", 0.4, runner_up="41"))
     assert words(shown) == [["b.jpg", "418", "0.40", "look,", "or", "41"]]
     seen.add(result("a b.jpg", "7", 0.99))
     seen.add(result("c.jpg", "-1", 0.0))
     seen.close()
     assert words(shown)[1:3] == [["a", "b.jpg", "7", "0.99"], ["c.jpg", "none", "0.00", "look"]]
-    assert "Look at these: 2 of 3" in shown.getvalue()
+    assert "Look at these 2 of 3" in shown.getvalue()
     assert [line[0] for line in words(shown)[4:]] == ["c.jpg", "b.jpg"]  # the least sure first
 
 
 def test_of_many_photos_only_the_doubtful_are_shown(shown: io.StringIO) -> None:
-    seen = lines.Lines(count=5000, least=0.5)
+    seen = lines.Lines(count=5000)
     for index in range(60):
         seen.add(result(f"{index}.jpg", "7", 0.9 if index % 2 else 0.1))
     seen.close()
@@ -65,7 +66,7 @@ def test_of_many_photos_only_the_doubtful_are_shown(shown: io.StringIO) -> None:
 
 
 def test_labelled_photos_are_listed_at_the_end_wrong_ones_first(shown: io.StringIO) -> None:
-    seen = lines.Lines(count=4, least=0.5)
+    seen = lines.Lines(count=4)
     for name, number, confidence, truth in (
         ("right.jpg", "12", 0.9, "12"), ("wrong.jpg", "1", 0.6, "4"), ("sure.jpg", "5", 0.95, "6"),
         ("wall.jpg", "0", 0.2, ""),
@@ -81,7 +82,7 @@ def test_labelled_photos_are_listed_at_the_end_wrong_ones_first(shown: io.String
 
 
 def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:
-    lines.Lines(1, 0.5).add(result("a\x1b[31m\nb[bold].jpg", "7", 0.9))
+    lines.Lines(1).add(result("a\x1b[31m\nb[bold].jpg", "7", 0.9))
     assert "a\\x1b[31m\\nb[bold].jpg" in shown.getvalue()
 
 
@@ -95,6 +96,15 @@ def test_programs_get_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> No
     assert first["right"] is True and first["accepted"] is True
     assert second["number"] == "" and "truth" not in second
     assert third == {"file_name": "c.jpg", "error": "broken"}
+
+
+def test_a_program_that_has_read_enough_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        with pytest.raises(SystemExit):
+            lines.JsonLines().add(result("a.jpg", "7", 0.9))
 
 
 def picture(**changes: object) -> Picture:

@@ -16,6 +16,7 @@ from digits.inference.results import PhotoResult
 from digits.inference.submission import SubmissionWriter
 from digits.io import read_detections
 from digits.reading import ThresholdReader
+from digits.reading.acceptance import accepts
 
 FILES = {"detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip"}
 
@@ -35,7 +36,10 @@ def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -
 
 
 def result(photo: dict[str, Any], least: float = 0.0) -> PhotoResult:
-    return PhotoResult.of(photo, ThresholdReader().read(photo), least)  # type: ignore[arg-type]
+    reader = ThresholdReader()
+    reading = reader.read(photo)  # type: ignore[arg-type]
+    sure = accepts(reader, reading, photo, least)  # type: ignore[arg-type]
+    return PhotoResult.of(photo, reading, sure)  # type: ignore[arg-type]
 
 
 def write(folder: Path, *records: dict[str, Any]) -> None:

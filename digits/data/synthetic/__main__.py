@@ -1,13 +1,16 @@
 """Write synthetic photos as a data set in the course's layout.
 
 python -m digits.data.synthetic OUT --count 10000
+python -m digits.data.synthetic OUT --count 400 --bare
 """
 
 import argparse
 from pathlib import Path
 
 from digits.console import console, one_line_errors
+from digits.data.synthetic.bare import BareHouses
 from digits.data.synthetic.dataset import write
+from digits.data.writing import write_splits
 
 
 @one_line_errors
@@ -17,7 +20,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
     parser.add_argument("--count", type=int, required=True, help="photos in train")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another data set")
+    parser.add_argument("--bare", action="store_true", help="walls without a number, as test alone")
     options = parser.parse_args(arguments)
+    if options.bare:
+        write_splits(options.out, {"test": BareHouses(options.count, options.seed)})
+        command = f"python predict.py photos={options.out}/test"
+        console.print(f"{options.out}: written. Read it: {command}", markup=False)
+        return
     write(options.out, options.count, options.seed)
     command = f"python train.py data=coco data.root={options.out}"
     console.print(f"{options.out}: written. Train on it: {command}", markup=False)

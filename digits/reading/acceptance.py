@@ -1,0 +1,78 @@
+"""Which numbers are accepted without a look: what tells numbers from walls.
+
+A calibrated confidence is the probability that a number is right where there is one; a wall with a
+window like a 0 was in no valid photo. So the detector's score counts as well.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from digits.reading.base import Reader
+from digits.types import NO_NUMBER, Detections, Reading, Target, target_number
+
+KEPT = 0.95  # share of the right numbers that are accepted
+_CONFIDENCE = 0.5  # weight of the confidence's log odds beside those of the score
+_LEAST = 1e-6  # of a probability
+_UNFITTED = 0.5  # confidence that is accepted where nothing is fitted
+
+
+def plausibility(reading: Reading, detections: Detections) -> float:
+    """How plausible it is that a photo shows this number, as log odds up to a constant.
+
+    The weights are those of logistic regressions on valid and on walls, rounded: much the same for
+    each detector, unlike the constant (docs/decisions.md).
+    """
+    if reading.number == NO_NUMBER:
+        return -math.inf
+    scores = detections["scores"][reading.indices if len(reading.indices) else slice(1)]
+    return _CONFIDENCE * _log_odds(reading.confidence) + _log_odds(float(scores.max()))
+
+
+def with_acceptance(
+    reader: Reader, records: Sequence[Detections], targets: Sequence[Target]
+) -> Reader:
+    """The fitted reader with the plausibility that `KEPT` of its right numbers reach.
+
+    Args:
+        reader: fitted to these photos; one that was not is returned as it is.
+        records: detections of labelled photos.
+        targets: their true digits.
+    """
+    if reader.state is None:
+        return reader
+    readings = [reader.read(record) for record in records]
+    right = [
+        plausibility(reading, record)
+        for reading, record, target in zip(readings, records, targets, strict=True)
+        if target_number(target) and reading.matches(target_number(target))
+    ]
+    if not right:
+        return reader
+    least = float(np.quantile(right, 1 - KEPT, method="lower"))
+    return reader.load_state(reader.state | {"accept": math.floor(1000 * least) / 1000})
+
+
+def accepts(
+    reader: Reader, reading: Reading, detections: Detections, least: float | None = None
+) -> bool:
+    """Whether a number is sure enough to be used without a look.
+
+    Args:
+        reader: of the number.
+        reading: the number.
+        detections: that it was read from.
+        least: confidence to ask for, instead of what was fitted.
+    """
+    if reading.number == NO_NUMBER:
+        return False
+    fitted = (reader.state or {}).get("accept")
+    if least is None and fitted is not None:
+        return plausibility(reading, detections) >= float(fitted)
+    return reading.confidence >= (_UNFITTED if least is None else least)
+
+
+def _log_odds(probability: float) -> float:
+    inside = min(max(probability, _LEAST), 1 - _LEAST)
+    return math.log(inside / (1 - inside))
