@@ -13,10 +13,10 @@ from typing import Any
 
 from digits import checkpoint
 from digits.console import console, one_line_errors, result_table
+from digits.detections import read_detections
 from digits.errors import DigitsError
 from digits.inference.report import Report
 from digits.inference.source import Item, Readers
-from digits.io import read_detections
 from digits.reading import CalibratedReader
 from digits.reading.labels import read_targets_of
 

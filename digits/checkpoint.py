@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from msgspec import Meta, Struct
 from torch import nn
 
-from digits import builders, fingerprints
+from digits import builders, fingerprints, shapes, torch_files
 from digits.errors import DigitsError
-from digits.io import partial_path
 from digits.models.anchors import auto_heights
-from digits.models.weights import load_plain
+from digits.models.state import check_finite, misfits, to_state
 from digits.reading import Reader
 from digits.reading.base import ReaderState
+from digits.reading.state import FittedReader
+from digits.torch_files import load_plain
 from digits.types import CLASS_NAMES
 
 KEY = "digits"  # where our description lies in a Lightning checkpoint
@@ -21,6 +23,33 @@ FORMAT = 2  # 1, without a number: before 2026-11-26
 
 Checkpoint = dict[str, Any]
 """A Lightning checkpoint, with our description under `KEY`."""
+
+_Pixels = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class _Model(Struct):
+    """What is used of the detector's arguments here; `digits.builders` checks the others."""
+
+    backbone: dict[str, Any]
+    min_size: _Pixels | Annotated[list[_Pixels], Meta(min_length=1)]
+    max_size: _Pixels | None
+
+
+class _Detector(Struct):
+    """The configuration of a detector's run, as far as it is read back."""
+
+    model: _Model
+    reading: dict[str, Any]
+
+
+class _Description(Struct):
+    """What `describe` and `finalize` write."""
+
+    config: dict[str, Any]
+    versions: dict[str, str]
+    metrics: dict[str, Any] = {}
+    reader: FittedReader | None = None
+    refine: bool = False
 
 
 def describe(config: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
@@ -37,17 +66,20 @@ def load(path: Path) -> Checkpoint:
     """Read the checkpoint of a detector on the CPU; an older format with the names of today.
 
     Raises:
-        DigitsError: missing, not a torch file, not one of ours, of a later format, or for other
-            classes.
+        DigitsError: missing, not a torch file, damaged, not one of ours, of a later format, for
+            other classes, or with weights that are not finite.
     """
     checkpoint = read(path, "ckpt", builders.migrate)
-    if checkpoint[KEY]["config"].get("task") == "recognizer":
+    config = checkpoint[KEY]["config"]
+    if config.get("task") == "recognizer":
         raise DigitsError(f"ckpt={path}: not a checkpoint of a detector; say recognizer={path}.")
+    shapes.convert(config, _Detector, f"ckpt={path}")
+    check_finite(checkpoint["state_dict"], f"ckpt={path}")
     return checkpoint
 
 
 def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any]]) -> Checkpoint:
-    """Read one of our checkpoints on the CPU.
+    """Read one of our checkpoints on the CPU; its weights stay on the disk until they are used.
 
     Args:
         path: of the file.
@@ -55,35 +87,37 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
         migrate: its configuration with the names of today; a KeyError says that it lacks a part.
 
     Raises:
-        DigitsError: as `load`.
+        DigitsError: as `load`, save that weights are not searched for NaN.
     """
-    if not path.is_file():
+    if not path.exists():
         raise DigitsError(f"{key}={path}: no such file; train.py writes best.ckpt and last.ckpt.")
+    where = f"{key}={path}"
     try:
         checkpoint = load_plain(path)
         if not isinstance(checkpoint, dict):
             raise TypeError(f"a {type(checkpoint).__name__}")
-        description, _ = dict(checkpoint[KEY]), checkpoint["state_dict"]
+        description, state = dict(checkpoint[KEY]), checkpoint["state_dict"]
         names, number = description["class_names"], description.get("format", 1)
         later = isinstance(number, int) and number > FORMAT
         if not later:
             description["config"] = migrate(description["config"])
     except (DigitsError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = (
-            "not a torch file of plain data"
+            str(error).removeprefix(f"{path}: ").rstrip(".")
             if isinstance(error, DigitsError)
             else f"no description in it: {error!r}"
         )
-        raise DigitsError(
-            f"{key}={path}: not a checkpoint of digits' train.py ({reason})."
-        ) from error
+        raise DigitsError(f"{where}: not a checkpoint of digits' train.py ({reason}).") from error
     if later:
         raise DigitsError(
-            f"{key}={path}: format {number}, of a later version; this one reads up to {FORMAT}. "
+            f"{where}: format {number}, of a later version; this one reads up to {FORMAT}. "
             "Update digits."
         )
     if names != list(CLASS_NAMES):
-        raise DigitsError(f"{key}={path}: expected the classes {list(CLASS_NAMES)}, got {names}.")
+        raise DigitsError(f"{where}: expected the classes {list(CLASS_NAMES)}, got {names}.")
+    shapes.check_plain(description, where)
+    shapes.convert(description, _Description, where)
+    to_state(state, where)
     return checkpoint | {KEY: description | {"format": FORMAT}}
 
 
@@ -97,25 +131,33 @@ def rebuild(checkpoint: Checkpoint, overrides: Mapping[str, Any] | None = None) 
     Raises:
         DigitsError: weights that do not fit the network.
     """
-    model = builders.build_model(_settings(checkpoint, overrides or {}))
-    load_weights(model, checkpoint, f", changed by inference={overrides}")
-    return model.eval()
+    settings = _settings(checkpoint, overrides or {})
+    changed = f", changed by inference={overrides}" if overrides else ""
+    return load_weights(lambda: builders.build_model(settings), checkpoint, changed).eval()
 
 
-def load_weights(model: nn.Module, checkpoint: Checkpoint, changed: str = "") -> None:
-    """Load a checkpoint's weights into its network; half precision becomes the network's own.
+def load_weights(
+    build: Callable[[], nn.Module], checkpoint: Checkpoint, changed: str = ""
+) -> nn.Module:
+    """A network with a checkpoint's weights; half precision becomes the network's own.
+
+    Args:
+        build: the network; called twice, first on the meta device to compare names and shapes
+            before memory is taken.
+        checkpoint: from `read`.
+        changed: what was changed in the network, for messages.
 
     Raises:
         DigitsError: they do not fit.
     """
-    state = checkpoint["state_dict"]
-    try:
-        model.load_state_dict({k.removeprefix("model."): v for k, v in state.items()})
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DigitsError(
-            f"The checkpoint's weights do not fit its network{changed}: {reason}"
-        ) from error
+    state = to_state(checkpoint["state_dict"], "The checkpoint")
+    with torch.device("meta"):
+        reason = misfits(state, build())
+    if reason:
+        raise DigitsError(f"The checkpoint's weights do not fit its network{changed}: {reason}.")
+    network = build()
+    network.load_state_dict(state)
+    return network
 
 
 def _settings(checkpoint: Checkpoint, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,5 +242,4 @@ def finalize(
     lean = {KEY: description, "state_dict": checkpoint["state_dict"]}
     for kept in ("epoch", "global_step", "pytorch-lightning_version"):
         lean[kept] = checkpoint.get(kept)
-    with partial_path(path) as partial:
-        torch.save(lean, partial)
+    torch_files.save(lean, path)

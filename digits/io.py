@@ -1,4 +1,4 @@
-"""Files: written whole or not at all; detections.json, the one file that stages exchange."""
+"""Files: written whole or not at all; the writing of detections.json."""
 
 import json
 import os
@@ -6,14 +6,11 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from digits.errors import DigitsError
-from digits.types import Record, RowTexts, check_detections
+from digits.types import Record, RowTexts
 
 
 @contextmanager
@@ -68,63 +65,6 @@ def _row_to_json(row: RowTexts) -> RowTexts:
         "weight": round(row["weight"], 3),
         "texts": {text: round(value, 3) for text, value in row["texts"].items()},
     }
-
-
-def _check_rows(rows: object) -> None:
-    """Raises ValueError unless they are rows as `_row_to_json` writes them."""
-    if not isinstance(rows, list):
-        raise ValueError(f"rows: expected a list, got {type(rows).__name__}")
-    for row in rows:
-        boxes = np.asarray(row["boxes"], dtype=np.float64)
-        numbers = [float(row["weight"]), *map(float, row["texts"].values())]
-        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-            raise ValueError(f"rows: expected boxes of four finite numbers, got {row['boxes']}")
-        if not row["texts"] or not np.isfinite(numbers).all() or max(numbers) > 1e-2:
-            raise ValueError("rows: expected finite log-probabilities of one text or more")
-        if not all(text.isascii() and text.isdecimal() for text in row["texts"]):
-            raise ValueError(f"rows: expected texts of digits, got {list(row['texts'])}")
-
-
-def detections_from_json(item: dict[str, Any], where: str = "detections") -> Record:
-    """The inverse of `detections_to_json`, checked."""
-    try:
-        record = dict(item)
-        # By way of numpy: torch reads lists of numbers several times slower.
-        boxes = np.asarray(item["boxes"], dtype=np.float32).reshape(-1, 4)
-        record["boxes"] = torch.from_numpy(boxes)
-        record["scores"] = torch.from_numpy(np.asarray(item["scores"], dtype=np.float32))
-        record["labels"] = torch.from_numpy(np.asarray(item["labels"], dtype=np.int64))
-        if "votes" in item:
-            record["votes"] = torch.from_numpy(np.asarray(item["votes"], dtype=np.float32))
-        if "rows" in item:
-            _check_rows(item["rows"])
-        where = f"{where}, image_id {item['image_id']}"
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise DigitsError(f"{where}: not a record of detections ({error!r}).") from error
-    checked = cast(Record, record)
-    check_detections(checked, where)
-    return checked
-
-
-def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
-    """Read a `detections.json`.
-
-    Returns:
-        The header (checkpoint, config digest, split, class names) and a record per photo.
-
-    Raises:
-        DigitsError: the file is missing or is not a `detections.json`.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        header, photos = content["header"], content["photos"]
-    except FileNotFoundError as error:
-        raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DigitsError(
-            f"{path}: not a detections.json (expected {{header, photos}}): {error!r}"
-        ) from error
-    return header, [detections_from_json(photo, str(path)) for photo in photos]
 
 
 class DetectionsWriter:

@@ -119,7 +119,10 @@ def decode_file(path: Path, shape: type[Shape], limit: int = LIMIT) -> Shape:
             plain = None
         raise MisfitError(str(path), misfit_of(error, plain)) from error
     except (ValueError, RecursionError) as error:  # malformed JSON or text
-        raise DigitsError(f"{path}: not JSON ({error}).") from error
+        at = re.search(r"\(byte (\d+)\)", str(error))
+        word = re.match(rb"NaN|Infinity", content[int(at[1]) :]) if at else None
+        reason = f"{word[0].decode()} at byte {at[1]}; numbers are finite" if at and word else error
+        raise DigitsError(f"{path}: not JSON ({reason}).") from error
 
 
 def convert(value: object, shape: type[Shape], where: str = "") -> Shape:
@@ -139,6 +142,41 @@ def convert(value: object, shape: type[Shape], where: str = "") -> Shape:
         raise MisfitError(where, misfit_of(error, value)) from error
     except RecursionError as error:
         raise MisfitError(where, Misfit("", "expected fewer lists within lists")) from error
+
+
+def check_plain(value: object, where: str, depth: int = 24, most: int = 200_000) -> None:
+    """Refuse whatever is not numbers, text, lists and dictionaries, and too much of these.
+
+    Data with references can name one list a million times, so that it is small and endless.
+
+    Args:
+        value: the data.
+        where: it came from, for messages.
+        depth: of lists within lists.
+        most: values in all.
+
+    Raises:
+        DigitsError: says what is wrong.
+    """
+    level: list[object] = [value]
+    while level:
+        inside: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inside += [*item.keys(), *item.values()]
+            elif isinstance(item, list | tuple):
+                inside += item
+            elif not (item is None or isinstance(item, bool | int | float | str)):
+                raise DigitsError(
+                    f"{where}: a {type(item).__name__} in it; expected numbers, text, lists and "
+                    "dictionaries."
+                )
+            most -= 1
+            if most < 0 or len(inside) > most:
+                raise DigitsError(f"{where}: more data than any such file has.")
+        level, depth = inside, depth - 1
+        if level and depth < 0:
+            raise DigitsError(f"{where}: lists nested too deeply.")
 
 
 def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:

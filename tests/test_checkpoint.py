@@ -124,7 +124,7 @@ def test_an_unknown_refinement_is_refused() -> None:
 
 
 def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
-    with pytest.raises(DigitsError, match="weights do not fit .*roi_side.*size mismatch"):
+    with pytest.raises(DigitsError, match="weights do not fit .*roi_side.*expected .256, 1600."):
         checkpoint.rebuild(loaded, {"roi_side": 5})
 
 
@@ -143,10 +143,10 @@ def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: 
 def test_finish_drops_what_only_training_needs(trained: Any, tmp_path: Path) -> None:
     path = Path(shutil.copy(trained.folder / "last.ckpt", tmp_path / "a.ckpt"))
     before, size = checkpoint.load(path), path.stat().st_size
-    checkpoint.finalize(path, {"map": 0.25}, {"photos": 60}, refine=True)
+    checkpoint.finalize(path, {"map": 0.25}, FITTED, refine=True)
     after = checkpoint.load(path)
     assert path.stat().st_size < 0.5 * size
-    final = {"metrics": {"map": 0.25}, "reader": {"photos": 60}, "refine": True}
+    final = {"metrics": {"map": 0.25}, "reader": FITTED, "refine": True}
     assert after["digits"] == before["digits"] | final
     assert after["state_dict"].keys() == before["state_dict"].keys()
     assert all(torch.equal(v, before["state_dict"][k]) for k, v in after["state_dict"].items())
@@ -172,6 +172,16 @@ def test_best_is_refused_for_resuming(trained: Any, train: Script) -> None:
     assert outcome.files() == set()
 
 
+FITTED = {
+    "photos": 60,
+    "features": ["score"],
+    "score_scale": 1.0,
+    "mean": [0.0],
+    "spread": [1.0],
+    "weights": [[0.0], [1.0], [0.5]],
+    "bias": [0.0, 0.0, 0.0],
+    "settings": {"nms_iou": 0.4, "min_photos": 50, "ignore": []},
+}
 DESCRIPTION = {
     "class_names": list(CLASS_NAMES),
     "config": {"model": {"backbone": {}}, "reading": {}},

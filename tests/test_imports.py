@@ -11,6 +11,7 @@ LAYERS = (
     {"errors", "resources"},
     {"types", "console", "shapes"},
     {"io", "geometry", "fingerprints"},
+    {"torch_files", "detections"},
     {"data", "models", "evaluation"},
     {"reading", "report"},
     {"builders"},

@@ -11,8 +11,8 @@ from conftest import ROOT
 from PIL import Image
 
 import digits
+from digits.detections import read_detections
 from digits.errors import DigitsError
-from digits.io import read_detections
 
 PHOTOS = ROOT / "docs" / "photos"
 ONE = PHOTOS / "house-25.png"

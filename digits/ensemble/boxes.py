@@ -3,8 +3,8 @@
 import numpy as np
 
 from digits.errors import DigitsError
-from digits.geometry import overlaps
-from digits.types import NUM_CLASSES
+from digits.geometry import by_score, overlaps
+from digits.types import MOST_BOXES, NUM_CLASSES
 
 _SAME_PLACE = (
     0.5  # intersection over union above which a member's box is at the place of a fused one
@@ -32,9 +32,12 @@ def normalized(member: Boxes, size: np.ndarray) -> Boxes:
 
 
 def above(member: Boxes, floor: float) -> Boxes:
-    """The boxes with a score of at least `floor`."""
-    kept = member[1] >= floor
-    return member[0][kept], member[1][kept], member[2][kept]
+    """The boxes with a score of at least `floor`, of very many the surest."""
+    boxes, scores, labels = member
+    kept = np.flatnonzero(scores >= floor)
+    if len(kept) > MOST_BOXES:
+        kept = kept[by_score(boxes[kept], scores[kept], labels[kept])[:MOST_BOXES]]
+    return boxes[kept], scores[kept], labels[kept]
 
 
 def weighted_boxes_fusion(members: list[Boxes], weights: np.ndarray, iou: float) -> Boxes:

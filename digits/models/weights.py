@@ -1,17 +1,15 @@
 """Pretrained weights, by name from torchvision or from a file, read without unpickling code."""
 
-import warnings
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import WeightsEnum
 
 from digits.errors import DigitsError
-
-State = dict[str, Tensor]
+from digits.models.state import State, check_finite, to_state
+from digits.torch_files import load_plain
 
 
 def pretrained(
@@ -57,32 +55,13 @@ def read_state(path: Path) -> State:
     """Read a state dict from a torch file: torchvision's, ours, or a bare one.
 
     Raises:
-        DigitsError: not a torch file of plain tensors.
+        DigitsError: not a torch file of plain tensors, or some that are not finite.
     """
     content = load_plain(path)
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
-    ):
-        raise DigitsError(f"{path}: expected a state dict (names to tensors).")
-    return {name.removeprefix("model."): value for name, value in state.items()}
-
-
-def load_plain(path: Path) -> Any:
-    """Read a torch file of tensors and plain data to the CPU, without unpickling code.
-
-    Raises:
-        DigitsError: anything else.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols, in files of other kinds
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's errors have no common type
-        reason = str(error) if isinstance(error, OSError) else type(error).__name__
-        raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
+    wrapped = isinstance(content, dict) and "state_dict" in content
+    state = to_state(content["state_dict"] if wrapped else content, str(path))
+    check_finite(state, str(path))
+    return state
 
 
 def load_detector_state(model: nn.Module, state: State) -> list[str]:

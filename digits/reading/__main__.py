@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.table import Table
 
 from digits.console import console, one_line_errors
+from digits.detections import read_detections
 from digits.errors import DigitsError
 from digits.evaluation.plots import save_coverage
-from digits.io import read_detections
 from digits.reading.compare import Row, ablation, advantages, compare, rescaled
 from digits.reading.labels import read_targets_of
 

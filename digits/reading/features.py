@@ -6,7 +6,7 @@ import numpy as np
 
 from digits.geometry import by_score, overlaps, suppress
 from digits.reading.base import as_arrays
-from digits.types import Detections
+from digits.types import MOST_BOXES, Detections
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
 # around the number than the test photos are, and a reader should not learn the crop.
@@ -63,10 +63,11 @@ def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Ca
             mean the same.
     """
     boxes, scores, labels = as_arrays(detections)
-    likely = np.flatnonzero(scores >= _LEAST * scores.max(initial=0))
+    likely = by_score(boxes, scores, labels)[:MOST_BOXES]
+    likely = likely[scores[likely] >= _LEAST * scores.max(initial=0)]
     boxes, scores, labels = boxes[likely], scores[likely], labels[likely]
     iou = overlaps(boxes, boxes)
-    kept = suppress(by_score(boxes, scores, labels), iou, nms_iou)[:_MOST]
+    kept = suppress(np.arange(len(likely)), iou, nms_iou)[:_MOST]
     own, mine, indices = boxes[kept], np.maximum(scores[kept], 1e-12), likely[kept]
     votes = (
         np.asarray(detections["votes"])[indices] if "votes" in detections else np.ones(len(kept))

@@ -46,7 +46,8 @@ class Weights:
         if state.get("features") != list(NAMES):
             raise DigitsError(
                 f"The stored calibration weighs {state.get('features')}, expected {list(NAMES)}; "
-                "it is of another version: train again, or say reading=threshold."
+                "it is of another version: train again, fit the checkpoint anew "
+                "(python -m digits.calibrate), or say reading=threshold."
             )
         self.score_scale = float(state["score_scale"])
         self._mean, self._spread = np.array(state["mean"]), np.array(state["spread"])

@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 
-from digits import builders, checkpoint, fingerprints, resources
+from digits import builders, checkpoint, fingerprints, resources, shapes, torch_files
 from digits.data.paths import path_text
-from digits.errors import DigitsError
-from digits.io import partial_path
+from digits.models.state import check_finite
 from digits.reading.base import ReaderState
 from digits.recognition.crops import CropOptions
 from digits.recognition.recognizer import Recognizer
@@ -22,13 +21,11 @@ def load_recognizer(path: Path, device: torch.device | None = None) -> Recognize
         DigitsError: missing, not the checkpoint of a recogniser, or weights that do not fit.
     """
     loaded = checkpoint.read(path, "recognizer", _parts)
+    where = f"recognizer={path}"
     config = loaded[checkpoint.KEY]["config"]["recognizer"]
-    network = builders.build_recognizer(config["network"])
-    checkpoint.load_weights(network, loaded)
-    try:
-        options = CropOptions(**config["crops"])
-    except TypeError as error:
-        raise DigitsError(f"recognizer={path}: crops {error}.") from error
+    check_finite(loaded["state_dict"], where)
+    network = checkpoint.load_weights(lambda: builders.build_recognizer(config["network"]), loaded)
+    options = shapes.convert(config["crops"], CropOptions, f"{where}: crops")
     return Recognizer(network, options, device, fingerprints.of_weights(loaded["state_dict"]))
 
 
@@ -63,11 +60,11 @@ def finalize_recognizer(path: Path, metrics: Mapping[str, Any]) -> None:
         for name, value in loaded["state_dict"].items()
     }
     description = loaded[checkpoint.KEY] | {"metrics": dict(metrics)}
-    with partial_path(path) as partial:
-        torch.save({checkpoint.KEY: description, "state_dict": state}, partial)
+    torch_files.save({checkpoint.KEY: description, "state_dict": state}, path)
 
 
 def _parts(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration, if it holds what a recogniser is rebuilt from."""
-    _ = config["recognizer"]["network"], config["recognizer"]["crops"]
+    parts = config["recognizer"]
+    dict(parts["network"]), CropOptions(**parts["crops"])
     return config

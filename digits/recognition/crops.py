@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from digits.recognition.network import HEIGHT
@@ -42,9 +44,10 @@ class Row:
 class CropOptions:
     """How rows are cut out."""
 
-    margin: float = 0.05  # (digit heights) around the row
-    stretch: float = 1.15  # (factor) on the width
-    upright: float = 0.3  # (fraction) of a row's tilt that its digits do not share
+    margin: Annotated[float, Meta(ge=-1, le=10)] = 0.05  # (digit heights) around the row
+    stretch: Annotated[float, Meta(gt=0, le=10)] = 1.15  # (factor) on the width
+    # (fraction) of a row's tilt that its digits do not share
+    upright: Annotated[float, Meta(ge=0, le=1)] = 0.3
 
 
 def row_of(boxes: np.ndarray) -> Row:

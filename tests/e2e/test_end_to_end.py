@@ -14,7 +14,7 @@ from conftest import ROOT, TINY, run_script
 from PIL import Image
 
 from digits import checkpoint, resources
-from digits.io import read_detections
+from digits.detections import read_detections
 from digits.types import CLASS_NAMES
 
 Script = Callable[..., Any]

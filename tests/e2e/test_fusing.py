@@ -11,7 +11,7 @@ import pytest
 from conftest import run_script
 from PIL import Image
 
-from digits.io import read_detections
+from digits.detections import read_detections
 
 Script = Callable[..., Any]
 COUNTS = ("data.valid_count=6", "data.test_count=5")

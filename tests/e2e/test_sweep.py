@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from digits import checkpoint
 from digits.cli import train as train_script
 from digits.errors import DigitsError
-from digits.models.weights import load_plain
 from digits.sweep import __main__ as sweep_command
 from digits.sweep import table as sweep
 from digits.sweep.jobs import device_of_job, job_name
+from digits.torch_files import load_plain
 from digits.training.module import DigitDetector
 
 Script = Callable[..., Outcome]

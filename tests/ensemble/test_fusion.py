@@ -1,5 +1,6 @@
 """Fusing one photo's boxes, and whole splits: what comes out whatever goes in."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digits.detections import read_detections
 from digits.ensemble import Fuser, Fusion
 from digits.errors import DigitsError
-from digits.io import detections_from_json, detections_to_json
-from digits.types import check_detections
+from digits.io import write_detections
+from digits.types import CLASS_NAMES, check_detections
 
 WIDTH, HEIGHT = 90, 40
 
@@ -161,6 +163,8 @@ def test_a_split_on_all_cores_is_photo_by_photo(monkeypatch: pytest.MonkeyPatch)
     same(some[0], fused[40])
 
 
-def test_votes_survive_the_file() -> None:
+def test_votes_survive_the_file(tmp_path: Path) -> None:
     fused = Fusion((1.0, 1.0))([record(([1, 1, 9, 20], 0.9, 3))] * 2)
-    assert detections_from_json(detections_to_json(fused))["votes"].tolist() == [2]
+    write_detections(tmp_path / "a.json", {"class_names": list(CLASS_NAMES)}, [fused])
+    _, (read,) = read_detections(tmp_path / "a.json")
+    assert read["votes"].tolist() == [2]

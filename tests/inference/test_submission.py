@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digits.detections import read_detections
 from digits.errors import DigitsError
 from digits.inference.options import SubmissionOptions
 from digits.inference.results import PhotoResult
 from digits.inference.submission import SubmissionWriter
-from digits.io import read_detections
 from digits.reading import ThresholdReader
 from digits.reading.acceptance import accepts
 

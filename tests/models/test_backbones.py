@@ -24,8 +24,8 @@ from torchvision.models.detection import (
 )
 
 from digits import checkpoint
+from digits.detections import read_detections
 from digits.errors import DigitsError
-from digits.io import read_detections
 from digits.models import families, resnets
 from digits.models.backbone_spec import BackboneSpec
 from digits.models.detector import build_detector

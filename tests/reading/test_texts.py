@@ -1,6 +1,7 @@
 """Detector and recogniser weighed together: the more probable number, and how probable it is."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,14 @@ import pytest
 import torch
 from simulated import simulate
 
+from digits.detections import read_detections
 from digits.ensemble import Fusion
-from digits.errors import DigitsError
-from digits.io import detections_from_json, detections_to_json
+from digits.io import write_detections
 from digits.reading import CalibratedReader
 from digits.reading.crossfit import cross_fit
 from digits.reading.text_fit import fit_text_weights
 from digits.reading.texts import EVIDENCE, PRIOR, Rows, decide_text
-from digits.types import Reading, RowTexts, reading_labels, target_number
+from digits.types import CLASS_NAMES, Reading, RowTexts, reading_labels, target_number
 
 
 def with_rows(records: list[Any], targets: list[Any], skill: float, seed: int = 0) -> list[Any]:
@@ -90,30 +91,12 @@ def test_a_photo_without_boxes(photos: Any, read: list[Any]) -> None:
     assert reader.read(empty).number == "-1"
 
 
-def test_rows_survive_the_file(read: list[Any]) -> None:
-    again = detections_from_json(json.loads(json.dumps(detections_to_json(read[0]))))
+def test_rows_survive_the_file(read: list[Any], tmp_path: Path) -> None:
+    write_detections(tmp_path / "a.json", {"class_names": list(CLASS_NAMES)}, read[:1])
+    _, (again,) = read_detections(tmp_path / "a.json")
     for one, other in zip(read[0]["rows"], again["rows"], strict=True):
         assert np.allclose(one["boxes"], other["boxes"], atol=0.006)
         assert one["texts"] == pytest.approx(other["texts"], abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"rows": 3},
-        {"rows": [3]},
-        {"rows": [{"boxes": [[1, 2, 3]], "weight": 0, "texts": {"1": -1}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": "x", "texts": {"1": -1}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": 0, "texts": {"1a": -1}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": 0, "texts": {"1": float("nan")}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": 0, "texts": {}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": 0, "texts": {"1": 5.0}}]},
-        {"rows": [{"boxes": [[1, 2, 3, 4]], "weight": 0}]},
-    ],
-)
-def test_rows_that_are_none_are_refused(read: list[Any], change: dict[str, Any]) -> None:
-    with pytest.raises(DigitsError, match="not a record of detections"):
-        detections_from_json(detections_to_json(read[0]) | change)
 
 
 def test_members_of_a_fusion_have_an_equal_say(read: list[Any]) -> None:

@@ -1,0 +1,83 @@
+"""Weights from a file, held to what a network expects before memory is taken for them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from digits.errors import DigitsError
+
+State = dict[str, Tensor]
+
+_SHOWN = 3  # names in a message
+
+
+def to_state(content: object, where: str) -> State:
+    """Weights by name, `model.` in front of names left out.
+
+    Args:
+        content: what a file holds where weights belong.
+        where: that was, for messages.
+
+    Raises:
+        DigitsError: not names with dense tensors of real numbers, each with memory of its own.
+    """
+    if not isinstance(content, dict) or not content:
+        raise DigitsError(f"{where}: expected a state dict (names to tensors).")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            kind = type(value).__name__
+            raise DigitsError(
+                f"{where}: expected a state dict (names to tensors), got {name!r}: {kind}."
+            )
+        if value.layout != torch.strided or value.device.type != "cpu" or not _is_real(value):
+            raise DigitsError(f"{where}: {name!r}: expected a dense tensor of real numbers.")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise DigitsError(
+                f"{where}: {name!r} of shape {tuple(value.shape)} repeats few numbers; expected "
+                "as many as it has places."
+            )
+    return {name.removeprefix("model."): value for name, value in content.items()}
+
+
+def misfits(state: Mapping[str, Tensor], network: nn.Module) -> str:
+    """What differs in names, shapes and kinds of numbers; empty where the weights fit.
+
+    Half precision fits single precision, which it becomes.
+
+    Args:
+        state: weights by name.
+        network: may be on the meta device.
+    """
+    own = network.state_dict()
+    problems = [f"lacks {name}" for name in own if name not in state]
+    problems += [f"has {name}, which the network has not" for name in state if name not in own]
+    problems += [
+        f"{name}: expected {_kind(own[name])}, got {_kind(value)}"
+        for name, value in state.items()
+        if name in own and _kind(own[name]) != _kind(value)
+    ]
+    more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+    return "; ".join(problems[:_SHOWN]) + more
+
+
+def check_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """Refuse NaN and infinity, which a training that diverged leaves.
+
+    Raises:
+        DigitsError: names the first tensor that has some.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise DigitsError(
+                f"{where}: weights that are not finite ({name}: NaN or infinity); take the "
+                "checkpoint of an earlier epoch."
+            )
+
+
+def _is_real(value: Tensor) -> bool:
+    return not (value.is_complex() or value.is_quantized)
+
+
+def _kind(value: Tensor) -> str:
+    return f"{tuple(value.shape)} {'' if value.is_floating_point() else 'whole '}numbers"
