@@ -61,7 +61,7 @@ class _Photo(Struct):
 
 
 class _Header(Struct):
-    class_names: list[str]
+    class_names: tuple[str, ...] = CLASS_NAMES
     split: str | None = None
     weights_sha256: str | None = None
     config_digest: str | None = None
@@ -88,13 +88,14 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
         raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.")
     try:
         content = decode_file(path, _File, LIMIT)
-        convert(content.header, _Header, f"{path}: header")
+        header = convert(content.header, _Header, "header")
         records = _records(content.photos)
     except MisfitError as error:
         raise DigitsError(f"{path}: not a detections.json: {error.misfit}.") from error
-    if content.header["class_names"] != list(CLASS_NAMES):
-        got = content.header["class_names"]
-        raise DigitsError(f"{path}: expected the classes {list(CLASS_NAMES)}, got {got}.")
+    if header.class_names != CLASS_NAMES:
+        raise DigitsError(
+            f"{path}: expected the classes {list(CLASS_NAMES)}, got {list(header.class_names)}."
+        )
     many = sum(len(photo.boxes) > MOST_BOXES for photo in content.photos)
     if many:
         console.print(

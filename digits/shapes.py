@@ -191,18 +191,21 @@ def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:
         return Misfit(path, f"lacks {field[1]!r}")
     if field := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
         return Misfit(path, f"has the unknown name {field[1]!r}")
-    return Misfit(path, _in_words(text), _shown(value, path))
+    words = _in_words(text)
+    if words is None:  # of a check of ours, in a Struct's __post_init__
+        return Misfit(path, text)
+    return Misfit(path, words, _shown(value, path))
 
 
-def _in_words(text: str) -> str:
-    """A message of msgspec without the names of Python's types."""
+def _in_words(text: str) -> str | None:
+    """A message of msgspec without the names of Python's types; None: it is none."""
     if text.startswith("Invalid enum value"):
         return "expected one of the known names"
     if text in ("Number out of range", "Integer value out of range"):
         return "expected a smaller number"
     kinds = re.match(r"Expected `([^`]+)`", text)
     if not kinds:
-        return text  # of a check of ours, in a Struct's __post_init__
+        return None
     words = " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | "))
     return f"expected {words}{text[kinds.end() :]}"
 

@@ -47,27 +47,14 @@ def load_plain(path: Path) -> Any:
         DigitsError: missing, not a regular file, damaged, or holding anything else.
     """
     check_file(path, LIMIT)
-    try:
-        with path.open("rb") as file:
-            archived = file.read(2) == b"PK"
-            file.seek(0)
-            called = _check_archive(path) if archived else _called(file, _LEGACY)
-    except DigitsError:
-        raise
-    except Exception as error:  # of a damaged file; zipfile's and pickle's have no common type
-        reason = "damaged or cut" if archived else "not a torch file of plain tensors"
-        raise DigitsError(f"{path}: {reason} ({error or type(error).__name__}).") from error
-    if called - _CALLED:
-        raise DigitsError(
-            f"{path}: not a torch file of plain tensors (asks for {min(called - _CALLED)})."
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols, in files of other kinds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickle protocols, in files of other kinds
+        archived = _check(path)
+        try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
-    except Exception as error:  # torch's errors have no common type
-        reason = str(error) if isinstance(error, OSError) else type(error).__name__
-        raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
+        except Exception as error:  # torch's errors have no common type
+            reason = str(error) if isinstance(error, OSError) else type(error).__name__
+            raise DigitsError(f"{path}: not a torch file of plain tensors ({reason}).") from error
 
 
 def save(content: object, path: Path) -> None:
@@ -90,6 +77,30 @@ def seal(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(-2, os.SEEK_END)
         file.write(len(comment).to_bytes(2, "little") + comment)
+
+
+def _check(path: Path) -> bool:
+    """Refuse a damaged file, and one that calls more than tensors need.
+
+    Returns:
+        Whether it is an archive, as torch writes since 1.6.
+    """
+    archived = False
+    try:
+        with path.open("rb") as file:
+            archived = file.read(2) == b"PK"
+            file.seek(0)
+            called = _check_archive(path) if archived else _called(file, _LEGACY)
+    except DigitsError:
+        raise
+    except Exception as error:  # of a damaged file; zipfile's and pickle's have no common type
+        reason = "damaged or cut" if archived else "not a torch file of plain tensors"
+        raise DigitsError(f"{path}: {reason} ({error or type(error).__name__}).") from error
+    if called - _CALLED:
+        raise DigitsError(
+            f"{path}: not a torch file of plain tensors (asks for {min(called - _CALLED)})."
+        )
+    return archived
 
 
 def _check_archive(path: Path) -> set[str]:

@@ -80,7 +80,6 @@ BAD: list[tuple[object, str]] = [
     ({"header": HEADER}, "lacks 'photos'"),
     ({"photos": []}, "lacks 'header'"),
     (CONTENT | {"header": []}, "header: expected named values"),
-    (CONTENT | {"header": {}}, "lacks 'class_names'"),
     (CONTENT | {"header": HEADER | {"class_names": "0123456789"}}, "class_names: expected a list"),
     (CONTENT | {"header": HEADER | {"class_names": ["cat"]}}, r"expected the classes.*\['cat'\]"),
     (CONTENT | {"header": HEADER | {"split": 3}}, "split: expected text or null, got 3"),

@@ -9,7 +9,8 @@ from digits import fingerprints
 from digits.console import console
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion
-from digits.ensemble.recipe import FUSION, MemberInfo, Recipe
+from digits.ensemble.recipe import MemberInfo, Recipe
+from digits.ensemble.stored import FUSION
 from digits.ensemble.tune import Tuner
 from digits.evaluation.evaluator import mean_average_precision
 from digits.evaluation.scores import number_scores

@@ -10,7 +10,8 @@ from typing import Any
 from digits import resources
 from digits.data.paths import path_text
 from digits.detections import read_detections
-from digits.ensemble.recipe import FUSION, MemberInfo
+from digits.ensemble.recipe import MemberInfo
+from digits.ensemble.stored import FUSION
 from digits.errors import DigitsError
 from digits.types import Record
 

@@ -1,16 +1,14 @@
 """What valid decided about a fusion: the settings, and which source each task takes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from digits.ensemble.fusion import Fusion
+from digits.ensemble.stored import FUSION, read_stored
 from digits.errors import DigitsError
 from digits.reading.base import ReaderState
-
-FUSION = "fusion"  # the name of the source that is no member
 
 MemberInfo = dict[str, Any]
 """`name`, `weights_sha256` and `config_digest` of a member."""
@@ -57,18 +55,12 @@ class Recipe:
         Raises:
             DigitsError: no such file, not a recipe, or for other members.
         """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            fusion = content["fusion"] and _fusion(content["fusion"])
-            folds = [_fusion(fold) for fold in content.get("folds", [])]
-            table = [_row(row) for row in content["table"]]
-            recipe = cls(**(content | {"fusion": fusion, "folds": folds, "table": table}))
-            theirs = [identity(member) for member in recipe.members]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DigitsError(
-                f"fusion.fit={path}: not a fusion.json that predict.py wrote ({error!r})."
-            ) from error
-        if theirs != [identity(member) for member in members]:
+        content = read_stored(path)
+        fusion = content["fusion"] and _fusion(content["fusion"])
+        folds = [_fusion(fold) for fold in content.get("folds", [])]
+        table = [_row(row) for row in content["table"]]
+        recipe = cls(**(content | {"fusion": fusion, "folds": folds, "table": table}))
+        if [identity(m) for m in recipe.members] != [identity(m) for m in members]:
             raise DigitsError(
                 f"fusion.fit={path}: was fitted to the members "
                 f"{[member['name'] for member in recipe.members]} in this order, got "
@@ -126,9 +118,7 @@ def identity(member: MemberInfo) -> list[Any]:
 
 def _fusion(content: dict[str, Any]) -> Fusion:
     settings = dict(content)
-    method = settings.pop("method", "wbf")  # files written before 0.2 name it
-    if method != "wbf":
-        raise ValueError(f"method {method!r}, which is no longer there; fit anew")
+    settings.pop("method", None)  # files written before 0.2 name it
     return Fusion(**(settings | {"weights": tuple(settings["weights"])}))
 
 

@@ -14,7 +14,8 @@ from digits.ensemble.fit import fit_recipe, held_out_records
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.members import Member, read_members
 from digits.ensemble.options import FusionOptions
-from digits.ensemble.recipe import FUSION, Recipe, identity
+from digits.ensemble.recipe import Recipe, identity
+from digits.ensemble.stored import FUSION
 from digits.ensemble.table import show
 from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions, SubmissionOptions

@@ -3,7 +3,8 @@
 from rich.table import Table
 
 from digits.console import console
-from digits.ensemble.recipe import FUSION, Recipe
+from digits.ensemble.recipe import Recipe
+from digits.ensemble.stored import FUSION
 
 
 def show(recipe: Recipe) -> None:

@@ -154,12 +154,12 @@ def edit(path: str, out: Path, change: Callable[[dict[str, Any]], Any]) -> str:
         (lambda c: c["photos"].pop(), "b/detections.json: 4 photos, but"),
         (lambda c: c["photos"][2].update(image_id=77), "2 are in one alone (image_id 3)"),
         (
-            lambda c: c["photos"][2].update(width=7),
+            lambda c: c["photos"][2].update(width=c["photos"][2]["width"] + 1),
             "b/detections.json: image_id 3 is another photo",
         ),
         (
             lambda c: c["photos"][1]["scores"].pop(),
-            "b/detections.json, image_id 2: expected scores",
+            "photos[1]: expected as many scores as boxes",
         ),
     ],
 )

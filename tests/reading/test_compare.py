@@ -16,7 +16,8 @@ from digits.reading.__main__ import main
 def files(tmp_path: Path) -> tuple[Path, Path]:
     records, targets = simulate(60)
     found, labels = tmp_path / "detections.json", tmp_path / "valid.json"
-    photos = [detections_to_json(record) for record in records]
+    size = {"height": 900, "width": 900}
+    photos = [detections_to_json(record) | size for record in records]
     found.write_text(json.dumps({"header": {}, "photos": photos}))
     images = [
         {"id": r["image_id"], "file_name": "a.png", "height": 900, "width": 900} for r in records
