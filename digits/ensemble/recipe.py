@@ -102,13 +102,7 @@ def stored_readers(path: Path) -> list[ReaderState | None]:
     Raises:
         DigitsError: not a fusion.json.
     """
-    try:
-        readers = json.loads(path.read_text(encoding="utf-8"))["readers"]
-        return list(readers.values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DigitsError(
-            f"fusion.fit={path}: not a fusion.json that predict.py wrote ({error!r})."
-        ) from error
+    return list(read_stored(path)["readers"].values())
 
 
 def identity(member: MemberInfo) -> list[Any]:

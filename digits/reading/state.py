@@ -46,6 +46,7 @@ class FittedReader(Struct, forbid_unknown_fields=True):
     texts: Texts | None = None
     digest: str = ""
     penalty: Positive = 1.0
+    accept: Finite | None = None
 
     def __post_init__(self) -> None:
         evidence = len(self.features)
