@@ -1,7 +1,8 @@
 """Which numbers are accepted without a look: what tells numbers from walls.
 
 A calibrated confidence is the probability that a number is right where there is one; a wall with a
-window like a 0 was in no valid photo. So the detector's score counts as well.
+window like a 0 was in no valid photo. So the detector's score counts as well, and a lone digit
+counts less.
 """
 
 import math
@@ -14,6 +15,7 @@ from digits.types import NO_NUMBER, Detections, Reading, Target, target_number
 
 KEPT = 0.95  # share of the right numbers that are accepted
 _CONFIDENCE = 0.5  # weight of the confidence's log odds beside those of the score
+_ALONE = 0.5  # that a digit alone is less plausible: nearly all that is read on walls is a 0 or a 1
 _LEAST = 1e-6  # of a probability
 _UNFITTED = 0.5  # confidence that is accepted where nothing is fitted
 
@@ -27,7 +29,8 @@ def plausibility(reading: Reading, detections: Detections) -> float:
     if reading.number == NO_NUMBER:
         return -math.inf
     scores = detections["scores"][reading.indices if len(reading.indices) else slice(1)]
-    return _CONFIDENCE * _log_odds(reading.confidence) + _log_odds(float(scores.max()))
+    both = _CONFIDENCE * _log_odds(reading.confidence) + _log_odds(float(scores.max()))
+    return both - _ALONE * (len(reading.number) == 1)
 
 
 def with_acceptance(
