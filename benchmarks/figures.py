@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from digits.training.run_info import run_info
+from digits.run_info import run_info
 
 
 class Figure(NamedTuple):

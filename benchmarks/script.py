@@ -16,7 +16,7 @@ from benchmarks.settings import build, train_config
 from digits import checkpoint
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
-from digits.training.run_info import versions
+from digits.run_info import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 # A small program in between, since a process starts with its parent's peak as its own.

@@ -12,7 +12,7 @@ LAYERS = (
     {"types", "console", "shapes"},
     {"io", "geometry", "fingerprints"},
     {"torch_files", "detections"},
-    {"data", "models", "evaluation"},
+    {"data", "models", "evaluation", "run_info"},
     {"reading", "report"},
     {"builders"},
     {"checkpoint"},

@@ -23,6 +23,7 @@ from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.single import submit_one
 from digits.recognition.checkpoint import open_recognizers
 from digits.resources import CONF
+from digits.sweep.callback import command
 from digits.types import PhotoDataset
 
 
@@ -43,6 +44,8 @@ def _predict(cfg: DictConfig) -> float | None:
         pictures=cfg.pictures,
         json=cfg.json,
         map_backend=cfg.map_backend,
+        settings=config,
+        command=command(),
     )
     checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
     files = find_files(config["detections"], "detections.json", "detections")

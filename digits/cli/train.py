@@ -17,6 +17,7 @@ from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowJitter
 from digits.recognition.datamodule import RowsDataModule
 from digits.resources import CONF
+from digits.run_info import versions, write_run_files
 from digits.sweep.callback import command, job_of_sweep
 from digits.training.finish import (
     TrainingCost,
@@ -28,7 +29,6 @@ from digits.training.finish import (
 )
 from digits.training.module import DigitDetector
 from digits.training.recognizer import DigitRecognizer
-from digits.training.run_info import versions, write_run_files
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")

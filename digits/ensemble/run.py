@@ -5,8 +5,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from digits import fingerprints
 from digits.console import banner, console
 from digits.ensemble.detect import detect_members
@@ -20,7 +18,7 @@ from digits.ensemble.table import show
 from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.pipeline import submit
-from digits.inference.source import Item, Readers, Source, is_synthetic, titled
+from digits.inference.source import Item, Readers, Source, is_synthetic, opener, titled
 from digits.io import write_json
 from digits.reading import Reader
 from digits.reading.base import without_texts
@@ -155,16 +153,13 @@ def _submit(
 
     ids = [] if data is None else [int(image_id) for image_id in data.image_ids]
     index_of = {image_id: index for index, image_id in enumerate(ids)}
-
-    def open_photo(record: Record) -> Tensor:
-        assert data is not None
-        return data[index_of[record["image_id"]]][0]
+    open_photo = None if data is None else opener(data)
 
     def items(fused: Iterable[Record], photos: int) -> Iterator[Item]:
         for index, record in enumerate(fused):
             here = {name: records[index] for name, records in by_name.items()} | {FUSION: record}
             target = targets[index] if targets is not None else None
-            photo = open_photo(record) if data is not None and index < photos else None
+            photo = open_photo(record["image_id"]) if open_photo and index < photos else None
             yield Item(here[recipe.numbers], here[recipe.boxes], target, photo)
 
     first = members[0]
@@ -192,7 +187,7 @@ def _submit(
             seconds,
             bool(first.header.get("synthetic")),
             unreadable,
-            None if data is None else open_photo,
+            open_photo,
         )
         numbers, boxes = (
             reader.load_state(recipe.readers.get(name)) for name in (recipe.numbers, recipe.boxes)

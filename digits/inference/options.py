@@ -49,6 +49,8 @@ class SubmissionOptions:
         pictures: which photos are drawn (`digits.inference.photo_pictures.CHOICES`).
         json: whether stdout gets a JSON object per photo.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
+        settings: all of them, for config.yaml.
+        command: that was typed, for run.json.
 
     Raises:
         DigitsError: names the option that is wrong.
@@ -60,6 +62,8 @@ class SubmissionOptions:
     pictures: str = "all"
     json: bool = False
     map_backend: str = "faster_coco_eval"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
 
     def __post_init__(self) -> None:
         if self.refine not in (True, False, "auto"):

@@ -17,6 +17,9 @@ from digits.inference.source import Readers, Source
 from digits.inference.submission import FILES, SubmissionWriter
 from digits.io import write_json
 from digits.reading.acceptance import accepts
+from digits.report.gallery import FILE as GALLERY
+from digits.report.page import write_page
+from digits.run_info import write_run_files
 
 _NAMED = 20  # unreadable files that an error names
 
@@ -66,6 +69,9 @@ def submit(
     write_json(folder / "metrics.json", report.summary(figures, source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
     paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")
+    report.save_gallery(folder / GALLERY, source.open_photo)
+    write_run_files(folder, dict(options.settings), options.command)
+    paths["report"] = write_page(folder)
     if pictures.drawn:
         paths["pictures"] = pictures.folder
     lines.close()

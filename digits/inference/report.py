@@ -1,8 +1,10 @@
 """Figures and pictures of a split, collected photo by photo."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from digits.evaluation.evaluator import Evaluator, mean_average_precision
 from digits.evaluation.heights import map_by_height
@@ -12,9 +14,11 @@ from digits.inference.source import Item, Readers
 from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import readings_of, was_fitted_to
 from digits.reading.refine import with_boxes_refined
+from digits.report.gallery import Tile, chosen, tile, write_gallery
 from digits.types import Reading, Target, target_number
 
 _PICTURES = 36
+_TILES = 2000  # photos without labels from which those to show are chosen at once
 
 
 class Report:
@@ -38,6 +42,9 @@ class Report:
         self._readings: list[Reading] = []
         self._pictures: list[Picture] = []
         self._confusion: list[list[int]] = []
+        self._right: list[bool] = []
+        self._tiles: list[Tile] = []
+        self._sure: list[float] = []
         self._count = 0
 
     def add(self, item: Item, reading: Reading, doubtful: bool = False) -> None:
@@ -48,6 +55,11 @@ class Report:
         if self.labelled:
             self._items.append(item._replace(photo=None))
             self._readings.append(reading)
+        else:
+            self._tiles.append(tile(item.record, reading, None))
+            self._sure.append(reading.confidence)
+            if len(self._tiles) > _TILES:
+                self._tiles = chosen(self._tiles)
         self._count += 1
 
     def fit(self) -> None:
@@ -83,7 +95,7 @@ class Report:
             self.cross_fitted = was_fitted_to(self.readers.numbers, targets)
             if self.cross_fitted or scored is not None:
                 self._readings = readings_of(self.readers.numbers, records, targets)
-        readings = self._readings
+        self._items, readings = list(items), self._readings
         if any(item.boxes is not item.record for item in items):
             readings = readings_of(self.readers.boxes, boxes, targets)
         submitted = with_boxes_refined(boxes, readings) if self.readers.refine else boxes
@@ -134,6 +146,20 @@ class Report:
             sure = [reading.confidence for reading in self._readings]
             paths["confidence"] = save_confidence(confidence, sure, self._right, self._confusion)
         return paths
+
+    def save_gallery(self, path: Path, photo: Callable[[int], Tensor | None] | None) -> None:
+        """Save the photos that a person should look at; call it after `figures`.
+
+        Args:
+            path: of gallery.json.
+            photo: as `digits.inference.source.Source.open_photo`.
+        """
+        tiles, sure = self._tiles, self._sure
+        if self.labelled:
+            pairs = zip(self._items, self._readings, strict=True)
+            tiles = [tile(item.record, reading, item.target) for item, reading in pairs]
+            sure = [reading.confidence for reading in self._readings]
+        write_gallery(path, chosen(tiles), sure, self._right, photo)
 
 
 def _targets(items: Sequence[Item]) -> list[Target]:

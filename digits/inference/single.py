@@ -9,7 +9,7 @@ from digits.console import banner
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.pipeline import submit
-from digits.inference.source import Item, Readers, Source, is_synthetic, titled
+from digits.inference.source import Item, Readers, Source, is_synthetic, opener, titled
 from digits.reading import Reader
 from digits.reading.base import without_texts
 from digits.types import PhotoDataset
@@ -69,6 +69,7 @@ def submit_one(
         header | ({"synthetic": True} if synthetic else {}),
         synthetic=synthetic,
         unreadable=unreadable,
+        open_photo=opener(data),
     )
     readers = Readers(reader, reader, submission.refines(checkpoint.refines(loaded)))
     return submit(source, readers, submission, "reading")

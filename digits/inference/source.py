@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from digits.errors import DigitsError
 from digits.reading import Reader
 from digits.reading.refine import refined
 from digits.types import PhotoDataset, Reading, Record, Target
@@ -61,7 +62,8 @@ class Source:
         seconds: already spent on detecting these photos.
         synthetic: whether the photos were drawn, for people who take them for theirs.
         unreadable: names of files that cannot be read, and why; complete when the items have ended.
-        open_photo: the pixels of a record's photo, where the items come without.
+        open_photo: the pixels of a photo by its image_id, where its file is still there; None:
+            no photo is at hand.
     """
 
     items: Iterable[Item]
@@ -74,13 +76,13 @@ class Source:
     seconds: float = 0.0
     synthetic: bool = False
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    open_photo: Callable[[Record], Tensor] | None = None
+    open_photo: Callable[[int], Tensor | None] | None = None
 
     def photo(self, item: Item) -> Tensor | None:
         """The pixels of an item's photo, where they can be had."""
         if item.photo is not None or self.open_photo is None:
             return item.photo
-        return self.open_photo(item.record)
+        return self.open_photo(item.record["image_id"])
 
     @property
     def title(self) -> str:
@@ -97,3 +99,16 @@ def titled(count: int, name: str, synthetic: bool) -> str:
 def is_synthetic(data: PhotoDataset) -> bool:
     """Whether photos are drawn: they have no files."""
     return not len(data.paths)
+
+
+def opener(data: PhotoDataset) -> Callable[[int], Tensor | None]:
+    """Opens photos of a data set again, by their image_id; None where a file is gone."""
+    places = {int(image_id): index for index, image_id in enumerate(data.image_ids)}
+
+    def open_photo(image_id: int) -> Tensor | None:
+        try:
+            return data[places[image_id]][0]
+        except DigitsError:
+            return None
+
+    return open_photo

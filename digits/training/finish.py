@@ -19,9 +19,13 @@ from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.report import Report
-from digits.inference.source import Item, Readers
+from digits.inference.source import Item, Readers, opener
 from digits.io import partial_path, write_json
 from digits.recognition.checkpoint import finalize_recognizer
+from digits.report.curves import save_curves
+from digits.report.gallery import FILE as GALLERY
+from digits.report.page import write_page
+from digits.report.runs import LOG, read_history
 from digits.types import PhotoDataset
 
 
@@ -110,13 +114,14 @@ def score_checkpoint(
         return figures, {"checkpoint": path}
     write_json(folder / "metrics.json", metrics)
     pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
+    report.save_gallery(folder / GALLERY, opener(valid))
     _to_tensorboard(folder, figures, pictures)
     paths = {
         "checkpoint": path,
         "to resume": folder / "last.ckpt",
         "metrics": folder / "metrics.json",
     }
-    return figures, paths | pictures | {"curves": folder}
+    return figures, paths | pictures
 
 
 def finish_run(
@@ -152,6 +157,7 @@ def finish_run(
             )
     reads = data_words(checkpoint.load(best)[checkpoint.KEY]["config"].get("data", {}))
     then = f"python predict.py ckpt={shlex.quote(str(best))} {reads}"
+    paths |= _pages(folder)
     result_table("best.ckpt on valid", figures, paths, then)
     return figures
 
@@ -170,12 +176,20 @@ def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
     figures = {name.removeprefix("val/"): v for name, v in kept.items() if name.startswith("val/")}
     finalize_recognizer(best, figures | asdict(cost))
     write_json(folder / "metrics.json", figures | asdict(cost))
-    paths = {"checkpoint": best, "to resume": folder / "last.ckpt", "curves": folder}
-    paths["metrics"] = folder / "metrics.json"
+    paths = {"checkpoint": best, "to resume": folder / "last.ckpt"}
+    paths |= {"metrics": folder / "metrics.json"} | _pages(folder)
     reads = data_words(description["config"].get("data", {}), "valid")
     then = f"python predict.py recognizer={shlex.quote(str(best))} {reads}"
     result_table("best.ckpt on the labelled rows of valid", figures, paths, then)
     return figures.get("number_accuracy")
+
+
+def _pages(folder: Path) -> dict[str, Path]:
+    """Draw the curves of a run, where it logged any, and write its report."""
+    curves = {}
+    if (folder / LOG).is_file():
+        curves["curves"] = save_curves(folder / "curves.png", [read_history(folder)])
+    return curves | {"report": write_page(folder)}
 
 
 def _to_tensorboard(folder: Path, figures: dict[str, float], pictures: dict[str, Path]) -> None:

@@ -20,7 +20,8 @@ from digits.types import CLASS_NAMES
 Script = Callable[..., Any]
 PREDICTED = {
     "detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip", "metrics.json",
-    "readings.png", "confidence.png", "pictures",
+    "readings.png", "confidence.png", "pictures", "gallery.json", "report.html",
+    "config.yaml", "run.json",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def test_a_run_directory_describes_itself(trained: Any) -> None:
     assert {
         "config.yaml", "run.json", "metrics.csv", "metrics.json", "best.ckpt", "best_number.ckpt",
         "last.ckpt",
-        "valid.png", "confidence.png",
+        "valid.png", "confidence.png", "curves.png", "gallery.json", "report.html",
     } <= files  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert not any(name.endswith((".part", ".tmp")) for name in files)

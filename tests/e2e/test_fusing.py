@@ -23,6 +23,10 @@ FUSED = {
     "submission.zip",
     "metrics.json",
     "fusion.json",
+    "gallery.json",
+    "report.html",
+    "config.yaml",
+    "run.json",
 }
 LABELLED = FUSED | {"confidence.png"}  # fmt: skip
 
