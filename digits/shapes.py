@@ -67,7 +67,11 @@ def read_file(path: Path, limit: int = LIMIT) -> bytes:
     check_file(path, limit)
     try:
         with path.open("rb") as file:
-            content = file.read(limit + 1)
+            # Python takes as much memory as it is asked to read, so first the size that is told.
+            size = min(os.fstat(file.fileno()).st_size, limit)
+            content = file.read(size + 1)
+            if len(content) > size:
+                content += file.read(limit + 1 - len(content))
     except OSError as error:
         raise DigitsError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if len(content) > limit:  # grew meanwhile, or of a kind that tells no size
@@ -109,7 +113,16 @@ def decode_file(path: Path, shape: type[Shape], limit: int = LIMIT) -> Shape:
     Raises:
         DigitsError: as `read_file`; not JSON; or a `MisfitError`, with the path inside the file.
     """
-    content = read_file(path, limit).removeprefix(b"\xef\xbb\xbf")
+    return decode(read_file(path, limit), shape, str(path))
+
+
+def decode(content: bytes, shape: type[Shape], where: str) -> Shape:
+    """Read JSON of a declared shape: UTF-8, with or without a byte order mark.
+
+    Raises:
+        DigitsError: not JSON; or a `MisfitError`, with the path inside the content.
+    """
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec.json.decode(content, type=shape)
     except msgspec.ValidationError as error:
@@ -117,12 +130,12 @@ def decode_file(path: Path, shape: type[Shape], limit: int = LIMIT) -> Shape:
             plain = msgspec.json.decode(content)
         except (ValueError, RecursionError):
             plain = None
-        raise MisfitError(str(path), misfit_of(error, plain)) from error
+        raise MisfitError(where, misfit_of(error, plain)) from error
     except (ValueError, RecursionError) as error:  # malformed JSON or text
         at = re.search(r"\(byte (\d+)\)", str(error))
         word = re.match(rb"NaN|Infinity", content[int(at[1]) :]) if at else None
         reason = f"{word[0].decode()} at byte {at[1]}; numbers are finite" if at and word else error
-        raise DigitsError(f"{path}: not JSON ({reason}).") from error
+        raise DigitsError(f"{where}: not JSON ({reason}).") from error
 
 
 def convert(value: object, shape: type[Shape], where: str = "") -> Shape:

@@ -1,60 +1,99 @@
-"""COCO JSON of digits: read into a few arrays, without an object per box; and its items written."""
+"""COCO JSON of digits: its declared shape, read into a few arrays; and its items written."""
 
 import json
-from array import array
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from digits import shapes
 from digits.data.annotations import Annotations, refuse_duplicates
+from digits.data.categories import labels_by_category
+from digits.data.turning import turned
 from digits.errors import DigitsError
+from digits.shapes import Misfit, MisfitError
 from digits.types import CLASS_NAMES
 
 CATEGORIES = [{"id": label, "name": name} for label, name in enumerate(CLASS_NAMES, 1)]
-_EXPECTED = "expected COCO JSON: {images: [...], annotations: [...], categories: [...]}"
-_IMAGE = ("id", "file_name", "height", "width")
-_ANNOTATION = ("image_id", "category_id", "bbox")
+
+# Some tools write 57.0: `_whole` refuses other fractions.
+_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float
+_Side = Annotated[int, Meta(ge=1, le=10**6)] | Annotated[float, Meta(ge=1, le=10**6)]
+_Flag = int | bool | None
+
+
+class _Image(Struct, gc=False):
+    id: _Id
+    file_name: Annotated[str, Meta(min_length=1, max_length=1024)]
+    height: _Side
+    width: _Side
+    bbox: UnsetType = UNSET  # boxes here would be lost
+
+
+class _Attributes(Struct):
+    rotation: float | None = None
+    """Degrees, clockwise, by which CVAT turned the box about its centre."""
+
+
+class _Annotation(Struct, gc=False):
+    image_id: _Id
+    category_id: _Id
+    bbox: tuple[float, float, float, float]
+    iscrowd: _Flag = 0
+    ignore: _Flag = 0
+    attributes: _Attributes | list[Any] | str | None = None
+
+
+class _Category(Struct):
+    id: _Id
+    name: str | int
+
+
+class _Coco(Struct):
+    images: list[_Image]
+    annotations: list[_Annotation] = []
+    categories: list[_Category] | None = None
 
 
 def read_coco(path: Path) -> Annotations:
-    """Read an annotation file.
+    """Read an annotation file; category names decide the digits (`labels_by_category`).
+
+    Groups (`iscrowd`) are left out and boxes with a `rotation` turned; notes say how many.
 
     Raises:
-        DigitsError: missing, not COCO JSON, duplicate ids, or categories that are not digits.
+        DigitsError: missing, not of the declared shape, duplicate ids, names of photos that lead
+            out of their folder, boxes of categories that are not digits.
     """
-    rows = _Rows()
-    try:
-        # Each object becomes numbers as soon as it is parsed: SVHN's extra has 730,000 of them.
-        content = json.loads(path.read_bytes(), object_hook=rows.take)
-        images, annotations = content["images"], content["annotations"]
-        _refuse_incomplete(images, _IMAGE)
-        _refuse_incomplete(annotations, _ANNOTATION)
-        if (len(rows.names), len(rows.labels)) != (len(images), len(annotations)):
-            raise ValueError("images or annotations outside their lists")
-        names = {c["id"]: str(c["name"]) for c in content.get("categories", [])}
-    except FileNotFoundError as error:
-        raise DigitsError(f"{path}: no such annotation file.") from error
-    except KeyError as error:
-        raise DigitsError(f"{path}: field {error} is missing; {_EXPECTED}.") from error
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise DigitsError(f"{path}: {error}; {_EXPECTED}.") from error
-    odd = [i for i, name in names.items() if name.isdecimal() and name != str(i - 1)]
-    if odd:
-        raise DigitsError(
-            f"{path}: category {odd[0]} is named {names[odd[0]]!r}; expected category 1 to be "
-            "digit 0 and so on (digit = category_id - 1): renumber the categories."
-        )
-    refuse_duplicates(rows.ids, "image id", path)
-    ids = np.array(rows.ids)
+    content = _decoded(path)
+    ids = _whole(content.images, "images", "id", path)
+    refuse_duplicates(ids.tolist(), "image id", path)
+    names = [image.file_name for image in content.images]
+    for index, name in enumerate(names):
+        if ".." in name or "\0" in name or name[0] == "/":
+            _refuse_outside(path, index, name)
+    sizes = [_whole(content.images, "images", side, path) for side in ("height", "width")]
+    single = [a for a in content.annotations if not (a.iscrowd or a.ignore)]
+    notes = []
+    if groups := len(content.annotations) - len(single):
+        notes.append(f"left out {groups} boxes of groups (iscrowd)")
+    flat = chain.from_iterable(a.bbox for a in single)
+    boxes = np.fromiter(flat, dtype=np.float64, count=4 * len(single)).reshape(-1, 4)
+    rotation = np.array([_rotation(a) for a in single])
+    if count := np.count_nonzero(rotation):
+        boxes = turned(boxes, rotation)
+        notes.append(f"turned {count} boxes by their rotation")
     order = np.argsort(ids, kind="stable")
     return Annotations(
         image_ids=ids[order],
-        file_names=np.array(rows.names, dtype=np.str_)[order],
-        sizes=np.array(rows.sizes, dtype=np.int32).reshape(-1, 2)[order],
-        owners=np.array(rows.owners),
-        labels=np.array(rows.labels),
-        boxes=np.array(rows.boxes).reshape(-1, 4),
+        file_names=np.array(names, dtype=np.str_)[order],
+        sizes=np.stack(sizes, axis=1).astype(np.int32)[order],
+        owners=_whole(single, "annotations", "image_id", path),
+        labels=_labels(single, content.categories or [], path),
+        boxes=boxes.clip(-1e9, 1e9).astype(np.float32),
+        notes=tuple(notes),
     )
 
 
@@ -77,34 +116,53 @@ def annotation_entry(
     }
 
 
-class _Rows:
-    """Takes images and annotations out of the JSON while it is parsed."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.ids, self.sizes = array("q"), array("q")
-        self.owners, self.labels, self.boxes = array("q"), array("q"), array("f")
-
-    def take(self, item: dict[str, Any]) -> dict[str, Any] | None:
-        if all(name in item for name in _ANNOTATION):
-            x, y, width, height = item["bbox"]
-            self.owners.append(_integer(item["image_id"]))
-            self.labels.append(_integer(item["category_id"]))
-            self.boxes.extend((x, y, width, height))
-            return None
-        if all(name in item for name in _IMAGE):
-            self.names.append(item["file_name"] + "")
-            self.ids.append(_integer(item["id"]))
-            self.sizes.extend((_integer(item["height"]), _integer(item["width"])))
-            return None
-        return item  # the whole, a category, or one that lacks a field
+def _decoded(path: Path) -> _Coco:
+    raw = shapes.read_file(path)
+    encoding = json.detect_encoding(raw)  # some tools write UTF-16, or a byte order mark
+    try:
+        if encoding != "utf-8":
+            raw = raw.decode(encoding).encode()
+        if b"NaN" in raw or b"Infinity" in raw:  # Python writes them, though JSON has none
+            return shapes.convert(json.loads(raw), _Coco, str(path))
+    except (ValueError, RecursionError) as error:
+        raise DigitsError(f"{path}: not JSON ({error}).") from error
+    return shapes.decode(raw, _Coco, str(path))
 
 
-def _integer(value: Any) -> int:
-    return int(value + 0)  # some tools write 57.0; a string is a TypeError here
+def _whole(items: Sequence[Struct], part: str, field: str, path: Path) -> np.ndarray:
+    """int64 `(len(items),)` of a field of whole numbers."""
+    values = [getattr(item, field) for item in items]
+    if set(map(type, values)) - {int}:
+        for index, value in enumerate(values):
+            if value != value or int(value) != value or abs(value) > 2**63 - 1:
+                misfit = Misfit(f"{part}[{index}].{field}", "expected a whole number", repr(value))
+                raise MisfitError(str(path), misfit)
+        values = [int(value) for value in values]
+    return np.array(values, dtype=np.int64)
 
 
-def _refuse_incomplete(items: list[Any], fields: tuple[str, ...]) -> None:
-    for item in items:
-        if item is not None:
-            _ = [item[field] for field in fields]
+def _labels(
+    annotations: Sequence[_Annotation], categories: Sequence[_Category], path: Path
+) -> np.ndarray:
+    ids = _whole(categories, "categories", "id", path).tolist()
+    refuse_duplicates(ids, "category id", path)
+    names = {i: str(category.name) for i, category in zip(ids, categories, strict=True)}
+    used, places = np.unique(
+        _whole(annotations, "annotations", "category_id", path), return_inverse=True
+    )
+    labels = labels_by_category(names, used.tolist(), path)
+    return np.array(list(labels.values()), dtype=np.int64)[places]
+
+
+def _rotation(annotation: _Annotation) -> float:
+    found = annotation.attributes
+    return (found.rotation or 0.0) % 360 if isinstance(found, _Attributes) else 0.0
+
+
+def _refuse_outside(path: Path, index: int, name: str) -> None:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name[0] == "/" or ".." in parts or "\0" in name:
+        raise DigitsError(
+            f"{path}: images[{index}].file_name {name[:80]!r}: expected a path inside the folder "
+            "of its photos."
+        )

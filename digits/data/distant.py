@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from digits.console import console, one_line_errors
-from digits.data.coco import CocoDigits
+from digits.data.coco import open_split
 from digits.data.loading import Item
 from digits.data.photometric import to_array, to_tensor
 from digits.data.warping import extend
@@ -74,7 +74,7 @@ class Distant(Dataset[Item]):
     def _padding(self, photo: Tensor, target: Target) -> tuple[np.ndarray, np.random.Generator]:
         """Pixels `(4,)` to add at the left, top, right and bottom, and what draws them."""
         boxes = target["boxes"].double().numpy()
-        rng = np.random.default_rng((self.seed, target["image_id"]))
+        rng = np.random.default_rng((self.seed, target["image_id"] % 2**64))
         wanted = rng.uniform(*self.share)
         height, width = photo.shape[-2:]
         factor = np.median(boxes[:, 3] - boxes[:, 1]) / height / wanted if len(boxes) else 1.0
@@ -87,13 +87,17 @@ class Distant(Dataset[Item]):
 def main(arguments: list[str] | None = None) -> None:
     """Write a split of a data set, seen from further away."""
     parser = argparse.ArgumentParser(prog="python -m digits.data.distant", description=__doc__)
-    parser.add_argument("data", type=Path, help="data set in the course's layout")
+    parser.add_argument("data", help="data set, as data.root of data=coco")
     parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
     parser.add_argument("--split", default="valid", help="a labelled one")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    root, out, split = options.data, options.out, options.split
-    data = CocoDigits(root / split, root / f"{split}.json")
+    out, split = options.out, options.split
+    if split != Path(split).name or not 0 <= options.seed < 2**63:
+        raise DigitsError(
+            f"--split {split} --seed {options.seed}: expected the name of a split and a seed >= 0."
+        )
+    data = open_split(split, options.data)
     write_splits(out, {split: Distant(data, seed=options.seed)}, unlabelled="")
     command = f"python predict.py data=coco data.root={out} split={split}"
     console.print(f"{out}: written. Read it: {command}", markup=False)

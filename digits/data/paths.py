@@ -1,4 +1,8 @@
-"""Paths that settings hold."""
+"""Paths that settings hold, and what lies below them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from digits.errors import DigitsError
 
@@ -10,5 +14,15 @@ def path_text(key: str, value: object) -> str:
         DigitsError: it is not text; Hydra parses names such as 2023 and 2023_11 as numbers.
     """
     if not isinstance(value, str):
-        raise DigitsError(f"{key}={value}: taken for a number; say {key}=./NAME.")
+        number = isinstance(value, int | float)
+        why = f"taken for a number; say {key}=./NAME" if number else "expected one path"
+        raise DigitsError(f"{key}={value}: {why}.")
     return value
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """The files of a folder and its subfolders, hidden ones left out, relative to it."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(where, folder)
+        yield from (name if inside == "." else f"{inside}/{name}" for name in names)

@@ -1,5 +1,6 @@
 """Photo files to tensors, of every common file and pixel format."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,13 +12,16 @@ import torch
 from PIL import Image, ImageOps, features
 from torch import Tensor
 
+from digits.data.pixels import to_8_bits, to_rgb
 from digits.errors import DigitsError
+from digits.shapes import check_file
 
 # Longest side in pixels. Digits that the detector's first pass can find (`digits.models.zoom`
 # crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
 LONGEST = 1000
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff"}
 _HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
+_LARGEST = 1 << 30  # bytes of a file
 _EXIF_ORIENTATION = 0x0112
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
@@ -28,6 +32,11 @@ def readable_suffixes() -> frozenset[str]:
     """Of the files that can be read here: some formats need a library or a build of Pillow."""
     avif = {".avif"} if features.check("avif") else set()
     return frozenset(SUFFIXES | avif | (_HEIF if find_spec("pillow_heif") else set()))
+
+
+def is_photo(name: str) -> bool:
+    """Whether a file is named like a photo; ._1.png, which macOS leaves beside 1.png, is none."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_suffixes()
 
 
 def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
@@ -47,8 +56,10 @@ def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
         DigitsError: missing, unreadable or truncated file, or a size other than annotated.
     """
     with _opened(path) as image:
+        if size is None:
+            _verify(image, path)
         upright = _upright(image, path, size)
-        return _to_tensor(_to_rgb(_turned(image) if upright else image))
+        return _to_tensor(to_rgb(_turned(image) if upright else image))
 
 
 def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
@@ -65,6 +76,7 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         DigitsError: missing, unreadable or truncated file.
     """
     with _opened(path) as image:
+        _verify(image, path)
         size = _upright_size(image)
         share = longest / max(size)
         if share < 1:  # a JPEG's blocks can be decoded at a half, a quarter or an eighth
@@ -75,7 +87,7 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
 def reduced(image: Image.Image, longest: int) -> tuple[Tensor, tuple[int, int]]:
     """`load_reduced` of a Pillow picture, which is left as it is."""
     size = _upright_size(image)
-    photo = _to_rgb(_turned(image))
+    photo = to_rgb(_turned(image))
     photo.thumbnail((longest, longest))
     return _to_tensor(photo), size
 
@@ -98,6 +110,7 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
     Raises:
         DigitsError: as `load_photo`.
     """
+    check_file(path, _LARGEST)
     try:
         with Image.open(path) as image:
             if size not in {(image.height, image.width), (image.width, image.height)}:
@@ -109,17 +122,23 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    check_file(path, _LARGEST)
     if path.suffix.lower() in _HEIF & readable_suffixes():
         import pillow_heif
 
         pillow_heif.register_heif_opener()
     try:
         with Image.open(path) as image:
-            yield image
-    except FileNotFoundError as error:
-        raise DigitsError(f"{path}: no such photo.") from error
+            yield to_8_bits(image, path)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def _verify(image: Image.Image, path: Path) -> None:
+    """Raises SyntaxError where a PNG's checksums are wrong, which decoding does not look at."""
+    if image.format == "PNG":
+        with Image.open(path) as again:
+            again.verify()
 
 
 def _to_tensor(image: Image.Image) -> Tensor:
@@ -167,18 +186,3 @@ def _unreadable(path: Path, error: Exception) -> DigitsError:
     return DigitsError(
         f"{path}: cannot be read as a photo ({error}); it may be truncated: replace the file."
     )
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
-        # Pillow's own conversion clips 16 bits at 255 instead of scaling them.
-        values = np.asarray(image, dtype=np.float64)
-        white = 65535.0
-        if image.mode in {"I", "F"}:  # 32 bits do not say; scanners and tools write any of these
-            white = next((w for w in (1.0, 255.0) if values.max() <= w), white)
-        image = Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(ground, rgba)
-    return image.convert("RGB")

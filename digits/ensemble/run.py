@@ -7,6 +7,7 @@ from typing import Any
 
 from digits import fingerprints
 from digits.console import banner, console
+from digits.data.paths import path_text
 from digits.ensemble.detect import detect_members
 from digits.ensemble.fit import fit_recipe, held_out_records
 from digits.ensemble.fuser import Fuser
@@ -52,7 +53,8 @@ def fuse_files(
     members = read_members(files)
     names = ", ".join(member.name for member in members)
     banner("digits: fusing", {"members": names, "outputs": submission.folder})
-    targets = read_targets_of(members[0].records, Path(labels)) if labels else None
+    told = Path(path_text("labels", labels)) if labels else None
+    targets = read_targets_of(members[0].records, told) if told else None
     recipe = _recipe(members, targets, reader, fusion, submission)
     return _submit(members, recipe, reader, submission, targets)
 

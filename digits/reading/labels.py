@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from digits.data.cleaning import boxes_by_photo
 from digits.data.coco_json import read_coco
 from digits.errors import DigitsError
 from digits.types import Record, Target
@@ -16,10 +17,10 @@ def read_targets(path: Path) -> dict[int, Target]:
     Raises:
         DigitsError: no such file, or it is not COCO JSON of digits.
     """
-    if not path.is_file():
-        raise DigitsError(f"{path}: no such file of labels; give a COCO valid.json.")
     annotations = read_coco(path)
-    boxes, labels, starts = annotations.boxes_by_photo(path)
+    boxes, labels, starts = boxes_by_photo(annotations, path)
+    if not len(labels):
+        raise DigitsError(f"{path}: no boxes; expected the true digits of the photos.")
     targets: dict[int, Target] = {}
     for index, image_id in enumerate(annotations.image_ids.tolist()):
         rows = slice(starts[index], starts[index + 1])

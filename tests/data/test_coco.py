@@ -155,23 +155,25 @@ def change(part: str, **fields: Any) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (drop("images"), "field 'images' is missing; expected COCO JSON"),
-        (drop("annotations"), "field 'annotations' is missing; expected COCO JSON"),
-        (lambda c: c["images"][0].pop("height"), "field 'height' is missing"),
-        (lambda c: c["annotations"][0].pop("bbox"), "field 'bbox' is missing"),
-        (change("images", width="40"), "expected COCO JSON"),
-        (change("images", file_name=7), "expected COCO JSON"),
-        (change("annotations", bbox=[1, 2, 3]), "expected COCO JSON"),
-        (change("annotations", bbox=None), "expected COCO JSON"),
-        (change("annotations", category_id="1"), "expected COCO JSON"),
-        (change("annotations", category_id=0), r"category_id 0: expected 1..10"),
-        (change("annotations", category_id=11), r"category_id 11: expected 1..10"),
+        (drop("images"), "lacks 'images'"),
+        (lambda c: c["annotations"][1].pop("image_id"), r"annotations\[1\]: lacks 'image_id'"),
+        (lambda c: c["images"][0].pop("height"), r"images\[0\]: lacks 'height'"),
+        (lambda c: c["annotations"][0].pop("bbox"), r"annotations\[0\]: lacks 'bbox'"),
+        (change("images", width="40"), r"images\[0\]\.width: expected a whole .* got '40'"),
+        (change("images", file_name=7), r"images\[0\]\.file_name: expected text, got 7"),
+        (change("annotations", bbox=[1, 2, 3]), r"annotations\[0\]\.bbox: expected a list of len"),
+        (change("annotations", bbox=None), r"annotations\[0\]\.bbox: expected a list.*got None"),
+        (change("annotations", category_id="1"), r"\[0\]\.category_id: expected a .* got '1'"),
+        (
+            change("annotations", category_id=0),
+            r"category_id 0 of a box is not among the categories",
+        ),
+        (
+            change("annotations", category_id=11),
+            r"category_id 11 of a box is not among the categories",
+        ),
         (change("annotations", image_id=99), "image_id 99, which `images` lacks"),
         (change("images", id=2), "image id 2 occurs twice"),
-        (
-            lambda c: c.update(categories=[{"id": 10, "name": "0"}]),
-            "category 10 is named .0.; expected category 1 to be digit 0",
-        ),
         (lambda c: c.update(images=[], annotations=[]), "no photos; expected at least one"),
     ],
 )
@@ -187,9 +189,12 @@ def test_json_that_is_not_a_data_set_of_digits_is_refused(
 @pytest.mark.parametrize("text", [b"", b"not JSON", b"[]", b"7", b"null", b"\xff\xfe", b'{"a": 1'])
 def test_what_is_not_json_is_refused(coco_root: Path, text: bytes) -> None:
     (coco_root / "train.json").write_bytes(text)
-    with pytest.raises(DigitsError, match="expected COCO JSON") as caught:
+    with pytest.raises(
+        DigitsError, match="not JSON|expected named values|lacks 'images'"
+    ) as caught:
         open_split("train", str(coco_root))
-    assert str(caught.value).startswith(str(coco_root / "train.json"))
+    message = str(caught.value)
+    assert message.startswith(f"{coco_root}/train.json: ") and "\n" not in message
 
 
 def test_a_listed_photo_that_is_missing_is_named(coco_root: Path) -> None:
@@ -217,8 +222,11 @@ def test_hundreds_of_thousands_of_photos_fit_into_memory(tmp_path: Path) -> None
     for i in range(count):
         (tmp_path / "train" / f"{i}.png").touch()
     images = [{"id": i, "file_name": f"{i}.png", "height": 57, "width": 128} for i in range(count)]
-    box = {"bbox": [5.0, 4.0, 10.0, 20.0], "category_id": 3, "area": 200.0, "iscrowd": 0}
-    boxes = [{"id": k, "image_id": k // 3, **box} for k in range(3 * count)]
+    box = {"category_id": 3, "area": 200.0, "iscrowd": 0}
+    boxes = [
+        {"id": k, "image_id": k // 3, "bbox": [5.0 + 20 * (k % 3), 4.0, 10.0, 20.0], **box}
+        for k in range(3 * count)
+    ]
     text = json.dumps({"images": images, "annotations": boxes})
     (tmp_path / "train.json").write_text(text)
     del images, boxes

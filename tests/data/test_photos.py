@@ -1,4 +1,5 @@
 import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -212,11 +213,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: obj
         whole = noise(tmp_path / f"whole{path.suffix}")
         cut = {"half": whole[: len(whole) // 2], "head": whole[:20]}
         path.write_bytes(content if isinstance(content, bytes) else cut[str(content)])
-    with pytest.raises(DigitsError) as caught:
-        load_photo(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message
-    assert ("no such photo" if content is None else "cannot be read as a photo") in message
+    for function in (load_photo, lambda p: load_reduced(p, 9)):
+        with pytest.raises(DigitsError) as caught:
+            function(path)
+        message = str(caught.value)
+        assert message.startswith(f"{path}: ") and "\n" not in message
+    reasons = {None: "no such file", "folder": "expected a file, got a folder"}
+    assert reasons.get(content, "cannot be read as a photo") in message  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
@@ -239,3 +242,23 @@ def test_a_truncated_png_is_found_by_its_checksums(png: Path, share: float) -> N
     png.write_bytes(content[: round(share * len(content))])
     with pytest.raises(DigitsError, match="cannot be read as a photo"):
         check_photo(png, (20, 20))
+
+
+@pytest.mark.parametrize("part", ["pixels", "checksum"])
+def test_a_png_with_a_wrong_checksum_is_refused(png: Path, part: str) -> None:
+    content = bytearray(noise(png))
+    start = content.index(b"IDAT") + 4
+    end = start + int.from_bytes(content[start - 8 : start - 4], "big")
+    content[start + 500 if part == "pixels" else end] ^= 1
+    png.write_bytes(content)
+    for function in (load_photo, lambda p: load_reduced(p, 9), lambda p: check_photo(p, (20, 20))):
+        with pytest.raises(DigitsError, match=r"1\.png: cannot be read.*checksum"):
+            function(png)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_never_end_is_not_waited_for(png: Path, kind: str) -> None:
+    os.mkfifo(png) if kind == "pipe" else png.symlink_to("/dev/zero")
+    for function in (load_photo, photo_size, lambda p: check_photo(p, (20, 20))):
+        with pytest.raises(DigitsError, match="expected a file, got a pipe, a device"):
+            function(png)
