@@ -7,7 +7,7 @@ from digits.errors import DigitsError
 from digits.types import NUM_CLASSES
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_NAME = re.compile(rf"(?:digit|number)?[\s_-]*([0-9]|{'|'.join(_WORDS)})", re.IGNORECASE)
+_NAME = re.compile(rf"(?:(?:digit|number)[\s_-]*)?([0-9]|{'|'.join(_WORDS)})", re.IGNORECASE)
 
 
 def labels_by_category(

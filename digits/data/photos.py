@@ -42,7 +42,7 @@ def is_photo(name: str) -> bool:
 def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """Decode a photo.
 
-    16-bit photos are scaled to 8 bits, transparent pixels lie on white, and a photo that its
+    More than 8 bits are scaled, transparent pixels filled (`to_rgb`), and a photo that its
     camera marked as rotated (EXIF) is turned upright, unless `size` fits only the stored pixels.
 
     Args:

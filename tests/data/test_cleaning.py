@@ -109,7 +109,7 @@ def test_one_warning_counts_what_was_done(coco_root: Path, edit_json: Edit) -> N
     def spoil(content: dict[str, Any]) -> None:
         boxes = content["annotations"]
         boxes.append({**boxes[0], "id": 90})  # the same again
-        boxes.append({**boxes[0], "id": 91, "bbox": [5.2, 4.1, 10, 20]})  # nearly
+        boxes.append({**boxes[0], "id": 91, "bbox": [20.2, 4.1, 10, 20]})  # nearly
         boxes.append({**boxes[2], "category_id": 9})  # another digit
         boxes.append({**boxes[2], "bbox": [0, 0, 40, 30], "iscrowd": 1})
         boxes.append({**boxes[4], "bbox": [3, 3, 0.4, 0.6]})
