@@ -24,6 +24,7 @@ FORMAT = 2  # 1, without a number: before 2026-11-26
 Checkpoint = dict[str, Any]
 """A Lightning checkpoint, with our description under `KEY`."""
 
+_Format = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Pixels = Annotated[int, Meta(ge=1, le=10_000)]
 
 
@@ -97,8 +98,9 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
         if not isinstance(checkpoint, dict):
             raise TypeError(f"a {type(checkpoint).__name__}")
         description, state = dict(checkpoint[KEY]), checkpoint["state_dict"]
+        shapes.check_plain(description, "its description")
         names, number = description["class_names"], description.get("format", 1)
-        later = isinstance(number, int) and number > FORMAT
+        later = shapes.convert(number, _Format) > FORMAT
         if not later:
             description["config"] = migrate(description["config"])
     except (DigitsError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -114,8 +116,9 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
             "Update digits."
         )
     if names != list(CLASS_NAMES):
-        raise DigitsError(f"{where}: expected the classes {list(CLASS_NAMES)}, got {names}.")
-    shapes.check_plain(description, where)
+        raise DigitsError(
+            f"{where}: expected the classes {list(CLASS_NAMES)}, got {shapes.shown(names)}."
+        )
     shapes.convert(description, _Description, where)
     to_state(state, where)
     return checkpoint | {KEY: description | {"format": FORMAT}}

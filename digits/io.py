@@ -1,33 +1,50 @@
 """Files: written whole or not at all; the writing of detections.json."""
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 from torch import Tensor
 
+from digits.errors import DigitsError
 from digits.types import Record, RowTexts
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 @contextmanager
 def partial_path(path: Path) -> Iterator[Path]:
     """A path to write to; what is there is renamed to `path` when the block ends without an error.
 
-    Nothing is left behind when it does not. Named at random: the jobs of a sweep may write one
-    file at the same time.
+    Nothing is left behind when it does not, and what lay at `path` stays. Named at random: the jobs
+    of a sweep may write one file at the same time.
+
+    Raises:
+        DigitsError: a full disk, or a folder that cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        # A full disk is told without a name; other files may be read meanwhile.
+        named = error.filename is not None and Path(os.fsdecode(error.filename))
+        ours = named in (partial, path, *path.parents) if named else error.errno in _FULL
+        if not ours:
+            raise
+        raise DigitsError(
+            f"{path}: cannot be written ({error.strerror}); free some space, or write elsewhere."
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that went read-only
+            partial.unlink()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ Finite = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 """Any number but NaN and infinity."""
 
 LIMIT = 1 << 28  # bytes of a file
-_SHOWN = 60  # characters of a value in a message
+_SHOWN, _LONGEST = 60, 300  # characters of a value, and of a sentence, in a message
 _GOT = re.compile(r", got `[^`]*`$")
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]]+)")
 _WORDS = {
@@ -203,11 +203,11 @@ def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:
     if field := re.fullmatch(r"Object missing required field `(.+)`", text):
         return Misfit(path, f"lacks {field[1]!r}")
     if field := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
-        return Misfit(path, f"has the unknown name {field[1]!r}")
+        return Misfit(path, f"has the unknown name {shown(field[1])}")
     words = _in_words(text)
     if words is None:  # of a check of ours, in a Struct's __post_init__
-        return Misfit(path, text)
-    return Misfit(path, words, _shown(value, path))
+        return Misfit(path, shortened(text, _LONGEST))
+    return Misfit(path, words, _value_at(value, path))
 
 
 def _in_words(text: str) -> str | None:
@@ -223,7 +223,7 @@ def _in_words(text: str) -> str | None:
     return f"expected {words}{text[kinds.end() :]}"
 
 
-def _shown(value: object, path: str) -> str:
+def _value_at(value: object, path: str) -> str:
     """The value at a path, in short; empty where the path does not name it."""
     found: Any = value
     for number, name in _STEP.findall(path):
@@ -231,12 +231,21 @@ def _shown(value: object, path: str) -> str:
             found = found[int(number)] if number else found[name]
         except (LookupError, TypeError, ValueError):
             return ""
-    text = repr(found) if not isinstance(found, dict | list) else _plain(found)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return shown(found)
 
 
-def _plain(value: dict[Any, Any] | list[Any]) -> str:
-    """A list or dictionary; one with much in it by its size."""
-    kind = "a list" if isinstance(value, list) else "a dictionary"
-    few = len(value) <= 4 and not any(isinstance(v, dict | list) for v in value)
-    return repr(value) if few else f"{kind} of {len(value)}"
+def shown(value: object) -> str:
+    """A value for a message, in short: a list or dictionary with much in it by its size."""
+    if isinstance(value, dict | list | tuple):
+        few = len(value) <= 4 and not any(isinstance(item, dict | list | tuple) for item in value)
+        if not few:
+            return f"a {type(value).__name__} of {len(value)}"
+    try:
+        return shortened(repr(value), _SHOWN)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of so many characters at most."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -67,7 +67,10 @@ def save(content: object, path: Path) -> None:
         try:
             torch.save(content, partial)
         except RuntimeError as error:  # torch's own writer says no more than that it failed
-            raise DigitsError(f"{path}: cannot be written; is the disk full?") from error
+            raise DigitsError(
+                f"{path}: cannot be written (the disk is full, or gone); free some space, or write "
+                "elsewhere."
+            ) from error
         seal(partial)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from digits.errors import DigitsError
+from digits.shapes import shown
 
 State = dict[str, Tensor]
 
@@ -28,14 +29,14 @@ def to_state(content: object, where: str) -> State:
         if not isinstance(name, str) or not isinstance(value, Tensor):
             kind = type(value).__name__
             raise DigitsError(
-                f"{where}: expected a state dict (names to tensors), got {name!r}: {kind}."
+                f"{where}: expected a state dict (names to tensors), got {shown(name)}: {kind}."
             )
         if value.layout != torch.strided or value.device.type != "cpu" or not _is_real(value):
-            raise DigitsError(f"{where}: {name!r}: expected a dense tensor of real numbers.")
+            raise DigitsError(f"{where}: {shown(name)}: expected a dense tensor of real numbers.")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise DigitsError(
-                f"{where}: {name!r} of shape {tuple(value.shape)} repeats few numbers; expected "
-                "as many as it has places."
+                f"{where}: {shown(name)} of shape {tuple(value.shape)} repeats few numbers; "
+                "expected as many as it has places."
             )
     return {name.removeprefix("model."): value for name, value in content.items()}
 
@@ -51,7 +52,7 @@ def misfits(state: Mapping[str, Tensor], network: nn.Module) -> str:
     """
     own = network.state_dict()
     problems = [f"lacks {name}" for name in own if name not in state]
-    problems += [f"has {name}, which the network has not" for name in state if name not in own]
+    problems += [f"has {shown(name)}, as the network has not" for name in state if name not in own]
     problems += [
         f"{name}: expected {_kind(own[name])}, got {_kind(value)}"
         for name, value in state.items()
@@ -70,7 +71,7 @@ def check_finite(state: Mapping[str, Tensor], where: str) -> None:
     for name, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise DigitsError(
-                f"{where}: weights that are not finite ({name}: NaN or infinity); take the "
+                f"{where}: weights that are not finite ({shown(name)}: NaN or infinity); take the "
                 "checkpoint of an earlier epoch."
             )
 
