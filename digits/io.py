@@ -15,6 +15,7 @@ from torch import Tensor
 from digits.errors import DigitsError
 from digits.types import Record, RowTexts
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
@@ -59,6 +60,21 @@ def write_json(path: Path, content: object) -> None:
     with atomic_write(path) as file:
         json.dump(content, file, indent=2)
         file.write("\n")
+
+
+def csv_cell(value: object) -> object:
+    """A value for a CSV file that no spreadsheet takes for a formula.
+
+    Text that begins like one (`=`, `+`, `-`, `@`) gets a `'` before it; numbers stay as they are.
+    """
+    text = str(value)
+    if not text.startswith(_FORMULA):
+        return value
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return value
 
 
 def detections_to_json(record: Record) -> dict[str, Any]:

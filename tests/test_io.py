@@ -9,7 +9,7 @@ import torch
 
 from digits import torch_files
 from digits.errors import DigitsError
-from digits.io import atomic_write, write_json
+from digits.io import atomic_write, csv_cell, write_json
 
 FULL = "cannot be written .*; free some space, or write elsewhere"
 
@@ -41,6 +41,18 @@ def test_a_full_disk_is_one_line_and_keeps_the_file_before(
     with pytest.raises(DigitsError, match=f"^{path}: {FULL}"):
         write()
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1.png", "'=1+1.png"), ("+x", "'+x"), ("-x.png", "'-x.png"), ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"), ("a=1.png", "a=1.png"), ("-1", "-1"), ("-1.5e3", "-1.5e3"), (-1, -1),
+        ("007", "007"), ("", ""), (None, None), (True, True),
+    ],
+)  # fmt: skip
+def test_no_cell_is_a_formula(value: object, cell: object) -> None:
+    assert csv_cell(value) == cell
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:

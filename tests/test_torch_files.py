@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits import torch_files
+from digits import resources, torch_files
 from digits.errors import DigitsError
 from digits.torch_files import load_plain
 
@@ -137,6 +137,15 @@ def test_what_may_never_end_is_not_waited_for(tmp_path: Path) -> None:
     with (tmp_path / "sparse.ckpt").open("wb") as file:
         file.truncate(1 << 40)
     assert "larger than 16,384 MiB" in refused(tmp_path / "sparse.ckpt")
+
+
+def test_the_models_that_ship_carry_their_digest() -> None:
+    files = [*(resources.located(name) for name in resources.SHIPPED), resources.RECOGNIZER]
+    for file in files:
+        with zipfile.ZipFile(file) as archive:
+            assert archive.comment.startswith(b"digits sha256 "), file
+        load_plain(file)
+    assert sum(file.stat().st_size for file in files) < 30e6
 
 
 def memory() -> int:

@@ -12,6 +12,7 @@ from digits.inference.results import PhotoResult
 from digits.io import (
     DetectionsWriter,
     atomic_write,
+    csv_cell,
     detections_to_json,
     partial_path,
     to_coco_boxes,
@@ -43,7 +44,8 @@ class SubmissionWriter:
     - `numbers.csv`: `file_name,number,confidence,accepted,runner_up,boxes`, for people: how sure
       the number is, whether that is sure enough, the second-best number, and the boxes of its
       digits in reading order, `x_min y_min x_max y_max` in pixels, separated by semicolons. Of
-      labelled photos also `truth`, the true number, and `right`.
+      labelled photos also `truth`, the true number, and `right`. Names that begin like a formula
+      (`=`, `+`, `-`, `@`) get a `'` before them.
     - `submission.zip`: exactly pred.json and pred.csv, at its root.
 
     Args:
@@ -86,7 +88,7 @@ class SubmissionWriter:
         self._add_boxes(record if submitted is None else submitted)
         self._labels.writerow([written["image_id"], result.number])
         row = [
-            written["file_name"],
+            csv_cell(written["file_name"]),
             result.number,
             f"{result.confidence:.4f}",
             "yes" if result.accepted else "no",

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from digits.console import console
 from digits.data.named import data_words
-from digits.io import atomic_write
+from digits.io import atomic_write, csv_cell
 
 ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
 _COLUMNS = {
@@ -80,7 +80,7 @@ def write_table(folder: Path) -> list[dict[str, Any]]:
         with atomic_write(folder / "sweep.csv") as file:
             writer = csv.DictWriter(file, fieldnames=list(jobs[0]) if jobs else ["job"])
             writer.writeheader()
-            writer.writerows(jobs)
+            writer.writerows({k: csv_cell(v) for k, v in job.items()} for job in jobs)
         jobs, written = read_jobs(folder), jobs
     return jobs
 
