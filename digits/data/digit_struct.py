@@ -9,8 +9,10 @@ from h5py import h5d, h5r, h5s, h5t
 from rich import progress
 
 from digits.errors import DigitsError
+from digits.shapes import check_file
 
 FIELDS = (b"label", b"left", b"top", b"width", b"height")
+_LARGEST = 1 << 33  # bytes
 LABELS = frozenset(range(1, 11))  # 10 is digit 0
 
 
@@ -27,6 +29,7 @@ def read_digit_struct(path: Path) -> list[tuple[str, np.ndarray]]:
     Raises:
         DigitsError: `path` is not a digitStruct.mat.
     """
+    check_file(path, _LARGEST)
     try:
         with h5py.File(path, "r") as file:
             names, boxes = (file["digitStruct"][key][()].ravel() for key in ("name", "bbox"))

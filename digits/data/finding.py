@@ -13,13 +13,18 @@ from digits.data.photos import readable_suffixes
 from digits.errors import DigitsError
 
 _FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
-_OURS = ("detections.json", "submission.zip")  # a folder with both holds outputs, not photos
+# A folder of outputs, which may be a folder of photos too (output_dir=), and the pictures in it.
+_MARKS = {".hydra", "detections.json", "metrics.json"}
+_OURS = {
+    "pictures", "readings.png", "valid.png", "confidence.png", "coverage.png", "curves.png",
+    "augmented.png", "downloads",
+}  # fmt: skip
 
 
 def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
     """The files that `photos=` means, sorted by path where one folder or pattern finds them.
 
-    Hidden files and folders, and folders of earlier outputs, are left out; linked folders are
+    Hidden files and folders, and pictures of earlier runs, are left out; linked folders are
     searched. Photos of formats that cannot be read here are named on the console.
 
     Args:
@@ -89,10 +94,9 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise DigitsError(f"photos={folder}: cannot be searched ({error.strerror}).") from error
-    if {entry.name for entry in entries}.issuperset(_OURS):
-        return
+    ours = _OURS if _MARKS.intersection(entry.name for entry in entries) else set()
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name in ours:
             continue
         if entry.is_dir():
             yield from _walk(Path(entry.path), seen)

@@ -19,7 +19,9 @@ from digits.data.download import fetch
 from digits.data.paths import path_text
 from digits.data.svhn_json import convert
 from digits.errors import DigitsError
+from digits.shapes import check_file
 
+_LARGEST = 1 << 34  # bytes of an archive
 BASE_URL = "http://ufldl.stanford.edu/housenumbers"
 # Bytes and sha256. The digests are those that docTR (mindee/doctr, doctr/datasets/svhn.py)
 # checks; we know of none published for extra, so its size alone is checked.
@@ -82,7 +84,7 @@ def svhn_split(
 def valid_ids(image_ids: Iterable[int], share: float = 0.1, seed: int = 0) -> np.ndarray:
     """Sorted int64 ids held out for validation: the same for the same set of ids, in any order."""
     ids = np.unique(np.fromiter(image_ids, dtype=np.int64))
-    count = round(share * len(ids))
+    count = round(share * len(ids)) if 0 < share < 1 else 0  # NaN is none
     if not 0 < count < len(ids):
         raise DigitsError(
             f"valid_share={share} puts {count} of {len(ids)} photos into valid; train and valid "
@@ -117,6 +119,7 @@ def prepare(root: Path, split: str, *, download: bool = False, base_url: str = B
                 raise DigitsError(_how_to_get(root, split))
             size, sha256 = ARCHIVES[split]
             fetch(f"{base_url.rstrip('/')}/{archive.name}", archive, size=size, sha256=sha256)
+        check_file(archive, _LARGEST)
         _unpack(archive, split)
     if not mat.exists():
         raise DigitsError(

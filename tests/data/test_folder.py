@@ -113,9 +113,20 @@ def test_a_list_keeps_its_order_and_names_a_photo_once(tmp_path: Path) -> None:
 
 def test_hidden_folders_and_earlier_outputs_are_no_photos_of_the_user(tmp_path: Path) -> None:
     photos(tmp_path, "a.png", ".thumbnails/a.png", "out/readings.png", "out/pictures/a.png")
-    for name in ("detections.json", "submission.zip"):
-        (tmp_path / "out" / name).write_text("")
+    photos(tmp_path, "train/valid.png", "train/curves.png", "train/.hydra/b.png")
+    (tmp_path / "out/detections.json").write_text("")
     assert names(str(tmp_path)) == ["a.png"]
+    photos(tmp_path, "out/mine.png")  # output_dir= may be a folder of photos
+    assert names(str(tmp_path)) == ["a.png", "mine.png"]
+    photos(tmp_path, "valid.png")  # beside no outputs it is a photo like any other
+    assert names(str(tmp_path)) == ["a.png", "mine.png", "valid.png"]
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.JPE", "photos.2024/a.jpg"])
+def test_other_names_of_jpegs_and_folders_with_a_dot(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.new("RGB", (5, 4)).save(tmp_path / name, format="JPEG")
+    assert names(str(tmp_path)) == [Path(name).name]
 
 
 def test_linked_folders_are_searched_once(tmp_path: Path) -> None:

@@ -296,7 +296,23 @@ def test_valid_ids_are_stable() -> None:
     assert not np.array_equal(ids, svhn.valid_ids(range(1, 33403), seed=1))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 1.0, -0.5, 2.0])
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0, -0.5, 2.0, float("nan")])
 def test_share_that_leaves_a_side_empty(share: float) -> None:
     with pytest.raises(DigitsError, match="valid_share="):
         svhn.valid_ids([1, 2, 3, 4], share)
+
+
+def test_a_test_folder_of_photos_alone_is_unlabelled(tmp_path: Path) -> None:
+    (tmp_path / "test").mkdir()
+    for number in (10, 9):
+        Image.new("RGB", (30, 20)).save(tmp_path / "test" / f"{number}.png")
+    data = svhn.open_split("test", str(tmp_path))
+    assert not data.labelled and data.image_ids.tolist() == [9, 10]
+
+
+@pytest.mark.parametrize("name", ["train/digitStruct.mat", "train.tar.gz"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DigitsError, match=f"{name}: expected a file, got a pipe"):
+        svhn.open_split("train", str(tmp_path))
