@@ -1,6 +1,7 @@
 """Photos to batches; without Lightning, which takes predict.py seconds to import."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -57,6 +58,7 @@ def loader(
         cast("Dataset[Item]", data),
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=ignore_signals,
         persistent_workers=workers > 0,
         **kwargs,
     )
@@ -67,3 +69,9 @@ def worker_count(num_workers: int | None) -> int:
     if num_workers is not None:
         return num_workers
     return min(8, max(1, (os.cpu_count() or 1) // 2))
+
+
+def ignore_signals(worker: int) -> None:
+    """Loading processes leave Ctrl-C and SIGTERM to the main process, which ends them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import lightning as L
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from digits.data.loading import SplitOpener, worker_count
+from digits.data.loading import SplitOpener, ignore_signals, worker_count
+from digits.data.order import Drawn, ResumableData
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import Augment, RowCrops, RowJitter, collate
 
 
-class RowsDataModule(L.LightningDataModule):
+class RowsDataModule(ResumableData):
     """Serves the crops of one source's splits: train with jitter, valid with exact extents.
 
     Args:
@@ -20,6 +20,7 @@ class RowsDataModule(L.LightningDataModule):
         augmentation: of a crop's pixels in training, `(crop, {"boxes"}) -> (crop, ...)`.
         batch_size: crops per batch and process.
         num_workers: loading processes per loader; `None` takes half the cores, 1 to 8.
+        seed: of the order of training crops and of what is drawn for each.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class RowsDataModule(L.LightningDataModule):
         augmentation: Augment | None = None,
         batch_size: int = 64,
         num_workers: int | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(seed)
         self.open_split, self.options = open_split, options or CropOptions()
         self.jitter, self.augmentation = jitter or RowJitter(), augmentation
         self.batch_size, self.num_workers = batch_size, worker_count(num_workers)
@@ -44,18 +46,18 @@ class RowsDataModule(L.LightningDataModule):
             self.valid = RowCrops(self.open_split("valid"), self.options)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        drop_last = len(self.train) >= self.batch_size
-        return self._loader(self.train, shuffle=True, drop_last=drop_last)
+        batches = self.epoch_batches(self.train, self.batch_size)
+        return self._loader(Drawn(self.train), batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return self._loader(self.valid)
+        return self._loader(self.valid, batch_size=self.batch_size)
 
-    def _loader(self, data: RowCrops, **kwargs: Any) -> DataLoader[Any]:
+    def _loader(self, data: Dataset[Any], **kwargs: Any) -> DataLoader[Any]:
         return DataLoader(
             data,
-            self.batch_size,
             num_workers=self.num_workers,
             collate_fn=collate,
+            worker_init_fn=ignore_signals,
             persistent_workers=self.num_workers > 0,
             **kwargs,
         )

@@ -1,0 +1,188 @@
+"""The order of training photos, and the random draws of each: functions of seed and epoch alone.
+
+So a run that was stopped goes on as an undisturbed one, with any number of loading processes.
+"""
+
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import BatchSampler, Dataset, Sampler
+
+
+class Draw(NamedTuple):
+    """A photo of an epoch, and the seed of what is drawn for it."""
+
+    index: int
+    seed: int
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One seed of 63 bits of several numbers, each at least 0."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def random_stream(seed: int) -> Iterator[None]:
+    """Within the block torch draws on the CPU from this seed; outside as if there were no block."""
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+class Drawn(Dataset[Any]):
+    """A data set indexed by draws, from which all that is random about an item follows.
+
+    Args:
+        data: by index.
+        augmentation: of its items.
+    """
+
+    def __init__(self, data: Any, augmentation: Callable[..., Any] | None = None) -> None:
+        self.data = data
+        self.augmentation = augmentation
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, draw: Draw) -> Any:
+        index, seed = draw
+        with random_stream(seed):
+            item = self.data[index]
+            return self.augmentation(*item) if self.augmentation else item
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation of the indices that follows from the seed and the epoch.
+
+    Args:
+        data: how many there are.
+        seed: of all epochs.
+        epoch: the first; Lightning sets those that follow.
+    """
+
+    def __init__(self, data: Sized, seed: int = 0, epoch: int = 0) -> None:
+        self.data, self.seed, self.epoch = data, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
+        yield from torch.randperm(len(self.data), generator=rng).tolist()
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch that the next iteration is of."""
+        self.epoch = epoch
+
+
+class EpochBatches(BatchSampler):
+    """Batches of draws. Where sizes are known, of photos of similar width / height, since a batch
+    is padded to its largest: each pool of batches is sorted by shape and cut into batches, which
+    are shuffled.
+
+    Args:
+        sampler: of indices; Lightning puts its own in its place for several processes.
+        batch_size: photos per batch.
+        drop_last: whether an incomplete last batch is left out.
+        size: index to `(height, width)`.
+        pool: batches that are sorted together; more means less padding and less mixing.
+        seed: of shuffling and draws.
+        epoch: the first that is asked for.
+        skip: batches of the first epoch that have been trained on already.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler[int],
+        batch_size: int,
+        drop_last: bool,
+        size: Callable[[int], tuple[int, int]] | None = None,
+        pool: int = 16,
+        seed: int = 0,
+        epoch: int = 0,
+        skip: int = 0,
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.size, self.pool = size, pool
+        self.seed, self.epoch, self.skip = seed, epoch, skip
+
+    def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
+        # Lightning sets the epoch of the first iteration of a resumed run too late for it.
+        epoch = max(self.epoch, getattr(self.sampler, "epoch", 0))
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(epoch)
+        rng = torch.Generator().manual_seed(mixed_seed(self.seed, epoch, 1))
+        skip, self.skip = self.skip, 0
+        for number, batch in enumerate(self._batches(rng)):
+            seeds = torch.randint(2**62, (len(batch),), generator=rng).tolist()
+            if number >= skip:
+                yield [Draw(index, seed) for index, seed in zip(batch, seeds, strict=True)]
+
+    def _batches(self, rng: torch.Generator) -> Iterator[list[int]]:
+        pool: list[list[int]] = []
+        for batch in super().__iter__():
+            pool.append(batch)
+            if len(pool) == self.pool:
+                yield from self._sorted(pool, rng)
+                pool = []
+        yield from self._sorted(pool, rng)
+
+    def _sorted(self, pool: list[list[int]], rng: torch.Generator) -> list[list[int]]:
+        if self.size is None:
+            return pool
+        shapes = {i: self.size(i) for batch in pool for i in batch}
+        indices = sorted(shapes, key=lambda i: shapes[i][1] / shapes[i][0])
+        starts = range(0, len(indices), self.batch_size)
+        batches = [indices[start : start + self.batch_size] for start in starts]
+        return [batches[n] for n in torch.randperm(len(batches), generator=rng).tolist()]
+
+
+class ResumableData(L.LightningDataModule):
+    """A data module whose place in the training is part of the run's checkpoints.
+
+    Args:
+        seed: of order and draws.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+        self._epoch, self._batches = 0, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch to go on with, and how many of its batches are done."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        epoch = loop.epoch_progress.current
+        begun = epoch.ready > epoch.processed
+        done = loop.epoch_loop.batch_progress.current.ready if begun else 0
+        return {"epoch": epoch.processed, "batches": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on where the checkpoint was written."""
+        self._epoch, self._batches = state_dict["epoch"], state_dict["batches"]
+
+    def epoch_batches(
+        self,
+        data: Sized,
+        batch_size: int,
+        size: Callable[[int], tuple[int, int]] | None = None,
+    ) -> EpochBatches:
+        """The batches of the epochs from here on; arguments as of `EpochBatches`."""
+        # A last batch of one photo makes poor batch statistics; tiny sets keep what they have.
+        drop_last = len(data) >= batch_size
+        epoch, self._epoch = self._epoch, 0
+        skip, self._batches = self._batches, 0
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler = EpochSampler(data, self.seed, epoch)
+        seed = mixed_seed(self.seed, rank)
+        return EpochBatches(
+            sampler, batch_size, drop_last, size, seed=seed, epoch=epoch, skip=skip
+        )

@@ -1,0 +1,62 @@
+"""How checkpoints are written during a training: whole or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from digits.errors import DigitsError
+from digits.io import partial_path
+
+_MARGIN = 1 << 20  # bytes: names, shapes and settings
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Lightning's way of writing checkpoints, with the checks that keep the last good one."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write beside, and rename.
+
+        Raises:
+            DigitsError: weights that are not finite; no space on the disk; a folder that cannot be
+                written. What lay at the path stays.
+        """
+        path = Path(path)
+        where = f"{path}: not written, at the end of epoch {checkpoint['epoch'] + 1}"
+        for name, weights in checkpoint["state_dict"].items():
+            if weights.is_floating_point() and not weights.isfinite().all():
+                raise DigitsError(
+                    f"{where}: the weights {name} are not finite. The file before it is kept; "
+                    "lower optimizer.lr or set trainer.gradient_clip_val=1."
+                )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            needed, free = _size(checkpoint) + _MARGIN, shutil.disk_usage(path.parent).free
+            if free < needed:
+                raise DigitsError(
+                    f"{where}: it needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free. "
+                    "The files before it are whole; free some space and go on with resume=RUN."
+                )
+            with partial_path(path) as partial:
+                torch.save(checkpoint, partial)
+        except (OSError, RuntimeError) as error:  # torch's own writer raises the latter
+            raise DigitsError(f"{where}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _size(checkpoint: dict[str, Any]) -> int:
+    """Bytes of all tensors, each storage once."""
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _all(checkpoint)}
+    return sum(storages.values())
+
+
+def _all(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _all(item)
