@@ -45,6 +45,8 @@ def quiet() -> None:
         ".*The number of training batches.*is smaller than the logging interval.*",
         ".*lr_scheduler.step.*before.*optimizer.step.*",
         ".*LeafSpec.*",
+        ".*resuming from a checkpoint that ended before the epoch ended.*",
+        ".*The dirpath has changed.*",
     ):
         warnings.filterwarnings("ignore", pattern)
 

@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+import digits.cli.folders  # noqa: F401 - names folders in conf/predict.yaml
 from digits import checkpoint
 from digits.console import on_stderr, one_line_errors, quiet
 from digits.data.folder import PhotoFolder

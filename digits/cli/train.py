@@ -8,7 +8,9 @@ import lightning as L
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from digits import checkpoint
+from digits import checkpoint, fingerprints
+from digits.cli.folders import refused_leaves_nothing
+from digits.cli.resuming import go_on, own_overrides, resumable
 from digits.console import banner, one_line_errors, quiet
 from digits.data.datamodule import DigitsDataModule
 from digits.inference.detect import choose_device
@@ -19,18 +21,19 @@ from digits.recognition.datamodule import RowsDataModule
 from digits.resources import CONF
 from digits.run_info import versions, write_run_files
 from digits.sweep.callback import command, job_of_sweep
-from digits.training.finish import (
-    TrainingCost,
-    count_parameters,
-    finish_recognizer,
-    finish_run,
-    fit,
-    refuse_bad_checkpoint,
-)
+from digits.training.finish import TrainingCost, count_parameters, finish_recognizer, finish_run
+from digits.training.interruption import Interruption
+from digits.training.loggers import CsvLog
 from digits.training.module import DigitDetector
+from digits.training.progress import LiveBar, budget
 from digits.training.recognizer import DigitRecognizer
+from digits.training.resuming import Stored, open_run, training_timer
+from digits.training.saving import WholeCheckpoints
+from digits.training.streams import EpochStreams
+from digits.types import PhotoDataset
 
 
+@resumable
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 @one_line_errors
 @job_of_sweep
@@ -39,12 +42,22 @@ def main(cfg: DictConfig) -> float | None:
     quiet()
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    refuse_bad_checkpoint(cfg.ckpt_path)
+    folder = Path(cfg.run_dir)
+    with refused_leaves_nothing(folder), Interruption(folder, go_on(folder)) as interruption:
+        run = open_run(config["ckpt_path"], config)
+        train = _train_recognizer if cfg.task == "recognizer" else _train_detector
+        return train(cfg, config, run, interruption)
 
-    if cfg.task == "recognizer":
-        return _train_recognizer(cfg, config)
+
+def _train_detector(
+    cfg: DictConfig, config: dict[str, Any], run: Stored | None, interruption: Interruption
+) -> float | None:
     data = DigitsDataModule(
-        instantiate(cfg.data), instantiate(cfg.augmentation), cfg.batch_size, cfg.num_workers
+        instantiate(cfg.data),
+        instantiate(cfg.augmentation),
+        cfg.batch_size,
+        cfg.num_workers,
+        cfg.seed,
     )
     data.setup("fit")  # bad data is refused before anything is written
     module = DigitDetector(
@@ -54,17 +67,19 @@ def main(cfg: DictConfig) -> float | None:
         reader=instantiate(cfg.reading),
         backbone_lr_factor=cfg.backbone_lr_factor,
         map_backend=cfg.map_backend,
-        description=checkpoint.describe(config, versions()),
+        description=_description(config, data.train),
     )
-    trainer, cost = _fit(cfg, config, module, data, cfg.backbone._target_)
-    if not trainer.is_global_zero:
+    cost = _fit(cfg, config, module, data, cfg.backbone._target_, run, interruption)
+    if cost is None:
         return None
     inference = InferenceOptions(choose_device(), cfg.batch_size, cfg.num_workers)
     figures = finish_run(Path(cfg.run_dir), cost, data.valid, cfg.map_backend, inference)
     return figures["map"] if figures else None
 
 
-def _train_recognizer(cfg: DictConfig, config: dict[str, Any]) -> float | None:
+def _train_recognizer(
+    cfg: DictConfig, config: dict[str, Any], run: Stored | None, interruption: Interruption
+) -> float | None:
     parts = config["recognizer"]
     data = RowsDataModule(
         instantiate(cfg.data),
@@ -73,45 +88,85 @@ def _train_recognizer(cfg: DictConfig, config: dict[str, Any]) -> float | None:
         instantiate(cfg.augmentation),
         cfg.batch_size,
         cfg.num_workers,
+        cfg.seed,
     )
     data.setup("fit")
     module = DigitRecognizer(
         model=instantiate(cfg.recognizer.network),
         optimizer=instantiate(cfg.optimizer),
         schedule=instantiate(cfg.scheduler),
-        description=checkpoint.describe(config, versions()),
+        description=_description(config, data.train.photos),
     )
-    trainer, cost = _fit(cfg, config, module, data, cfg.recognizer.network._target_)
-    if not trainer.is_global_zero:
+    network = cfg.recognizer.network._target_
+    cost = _fit(cfg, config, module, data, network, run, interruption)
+    if cost is None:
         return None
     return finish_recognizer(Path(cfg.run_dir), cost)
+
+
+def _description(config: dict[str, Any], photos: PhotoDataset) -> dict[str, Any]:
+    """What a checkpoint of this run holds beside weights."""
+    own = {"overrides": own_overrides(), "photos": fingerprints.of_listing(photos)}
+    return checkpoint.describe(config, versions()) | own
 
 
 def _fit(
     cfg: DictConfig,
     config: dict[str, Any],
-    module: L.LightningModule,
+    module: DigitDetector | DigitRecognizer,
     data: DigitsDataModule | RowsDataModule,
     network: str,
-) -> tuple[L.Trainer, TrainingCost]:
-    """Say what is trained, and train it."""
+    run: Stored | None,
+    interruption: Interruption,
+) -> TrainingCost | None:
+    """Say what is trained, and train it; None in all processes but the first."""
+    folder, size = Path(cfg.run_dir), count_parameters(module)
+    timer = training_timer(cfg.trainer.max_time)
+    details = {
+        cfg.task: f"{network.rpartition('.')[2]}, {size / 1e6:.1f} M parameters",
+        "photos": f"{len(data.train)} train, {len(data.valid)} valid",
+        "budget": budget(cfg.trainer.max_epochs, timer.time_remaining()),
+        "outputs": folder,
+    }
+    if run:
+        run.refuse_other_photos(module.description["photos"])
+        details |= run.details()
+        if run.is_trained(
+            config["trainer"], timer.time_remaining(), folder, go_on(run.path.parent)
+        ):
+            banner("digits: scoring what is trained already", details)
+            return TrainingCost(run.epochs, run.seconds / 60, size)
+    steps = run.steps if run and run.lies_in(folder) else None
+    for partial in folder.glob("*.part"):  # of a run that was killed while it wrote
+        partial.unlink()
+    own = (timer, EpochStreams(cfg.seed), interruption)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
-        callbacks=[c for c in instantiate(cfg.callbacks).values() if c],
-        logger=[x for x in instantiate(cfg.logger).values() if x],
+        callbacks=[*_callbacks(cfg), *own],
+        logger=_loggers(cfg.logger, steps),
+        enable_progress_bar=False,  # callbacks.progress_bar is ours
+        plugins=[*(instantiate(cfg.trainer.plugins) or []), WholeCheckpoints()],
     )
     if trainer.is_global_zero:
-        run_dir = Path(cfg.run_dir)
-        write_run_files(run_dir, config, command())
-        name, size = network.rpartition(".")[2], count_parameters(module) / 1e6
-        epochs, time = cfg.trainer.max_epochs, cfg.trainer.max_time or "unlimited"
-        banner(
-            "digits: training",
-            {
-                cfg.task: f"{name}, {size:.1f} M parameters",
-                "photos": f"{len(data.train)} train, {len(data.valid)} valid",
-                "budget": f"{epochs} epochs, time {time}",
-                "outputs": run_dir,
-            },
-        )
-    return trainer, fit(trainer, module, data, cfg.ckpt_path)
+        write_run_files(folder, config, command())
+        banner("digits: training", details)
+    trainer.fit(module, data, ckpt_path=run.path if run else None, weights_only=True)
+    minutes = timer.time_elapsed() / 60
+    return TrainingCost(trainer.current_epoch, minutes, size) if trainer.is_global_zero else None
+
+
+def _callbacks(cfg: DictConfig) -> list[L.Callback]:
+    callbacks = [one for one in instantiate(cfg.callbacks).values() if one]
+    shown = cfg.trainer.enable_progress_bar
+    return [one for one in callbacks if shown or not isinstance(one, LiveBar)]
+
+
+def _loggers(cfg: DictConfig, steps: int | None) -> list[Any]:
+    """The loggers of a run; with steps, they go on with what lies in its folder."""
+    loggers = []
+    for one in filter(None, cfg.values()):
+        purge = {"purge_step": steps} if one._target_.endswith(".TensorBoardLogger") else {}
+        loggers.append(instantiate(one, **purge))
+        if steps is not None and isinstance(loggers[-1], CsvLog):
+            loggers[-1].go_on(steps)
+    return loggers

@@ -1,7 +1,9 @@
 """Photos to batches; without Lightning, which takes predict.py seconds to import."""
 
+import ctypes
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -59,6 +61,7 @@ def loader(
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=ignore_signals,
+        generator=torch.Generator(),  # of its own: a loader takes nothing from torch's stream
         persistent_workers=workers > 0,
         **kwargs,
     )
@@ -72,6 +75,8 @@ def worker_count(num_workers: int | None) -> int:
 
 
 def ignore_signals(worker: int) -> None:
-    """Loading processes leave Ctrl-C and SIGTERM to the main process, which ends them."""
+    """Loading processes leave Ctrl-C and SIGTERM to the main process, and end with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":  # elsewhere torch notices it, sooner or later
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

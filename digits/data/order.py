@@ -16,7 +16,7 @@ from torch.utils.data import BatchSampler, Dataset, Sampler
 class Draw(NamedTuple):
     """A photo of an epoch, and the seed of what is drawn for it."""
 
-    index: int
+    photo: int
     seed: int
 
 
@@ -52,9 +52,8 @@ class Drawn(Dataset[Any]):
         return len(self.data)
 
     def __getitem__(self, draw: Draw) -> Any:
-        index, seed = draw
-        with random_stream(seed):
-            item = self.data[index]
+        with random_stream(draw.seed):
+            item = self.data[draw.photo]
             return self.augmentation(*item) if self.augmentation else item
 
 
@@ -123,7 +122,7 @@ class EpochBatches(BatchSampler):
         for number, batch in enumerate(self._batches(rng)):
             seeds = torch.randint(2**62, (len(batch),), generator=rng).tolist()
             if number >= skip:
-                yield [Draw(index, seed) for index, seed in zip(batch, seeds, strict=True)]
+                yield [Draw(photo, own) for photo, own in zip(batch, seeds, strict=True)]
 
     def _batches(self, rng: torch.Generator) -> Iterator[list[int]]:
         pool: list[list[int]] = []
@@ -160,7 +159,7 @@ class ResumableData(L.LightningDataModule):
         """The epoch to go on with, and how many of its batches are done."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
-        epoch = loop.epoch_progress.current
+        epoch: Any = loop.epoch_progress.current
         begun = epoch.ready > epoch.processed
         done = loop.epoch_loop.batch_progress.current.ready if begun else 0
         return {"epoch": epoch.processed, "batches": done}
@@ -183,6 +182,4 @@ class ResumableData(L.LightningDataModule):
         rank = self.trainer.global_rank if self.trainer else 0
         sampler = EpochSampler(data, self.seed, epoch)
         seed = mixed_seed(self.seed, rank)
-        return EpochBatches(
-            sampler, batch_size, drop_last, size, seed=seed, epoch=epoch, skip=skip
-        )
+        return EpochBatches(sampler, batch_size, drop_last, size, seed=seed, epoch=epoch, skip=skip)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from digits.data.loading import SplitOpener, ignore_signals, worker_count
@@ -58,6 +59,7 @@ class RowsDataModule(ResumableData):
             num_workers=self.num_workers,
             collate_fn=collate,
             worker_init_fn=ignore_signals,
+            generator=torch.Generator(),  # as in `digits.data.loading.loader`
             persistent_workers=self.num_workers > 0,
             **kwargs,
         )

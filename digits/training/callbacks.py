@@ -1,6 +1,5 @@
-"""Callbacks that show the progress of a training: a line per epoch, pictures in TensorBoard."""
+"""A callback that shows pictures of readings in TensorBoard."""
 
-import time
 from typing import Any
 
 import lightning as L
@@ -9,45 +8,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from digits.console import console
 from digits.evaluation.pictures import Picture, draw_sheet
 from digits.training.module import DigitDetector
 from digits.types import target_number
-
-_SHOWN = ("val/map", "val/number_accuracy")
-
-
-class EpochLine(Callback):
-    """Prints one line after each validation: it stays in a log, where progress bars do not."""
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start = time.monotonic()
-        self._photos = 0
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        # A detector's batch is a tuple of photos and targets, a recogniser's a list of groups.
-        count = len(batch[0]) if isinstance(batch, tuple) else sum(len(t) for _, t in batch)
-        self._photos += count * trainer.world_size
-        self._seconds = time.monotonic() - self._start
-
-    @rank_zero_only
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.sanity_checking or not getattr(self, "_photos", 0):
-            return
-        scores = trainer.callback_metrics
-        loss = float(scores.get("train/loss", float("nan")))
-        console.print(
-            f"epoch {trainer.current_epoch + 1}: loss {loss:.3f}, "
-            + "".join(f"{key} {float(scores[key]):.3f}, " for key in _SHOWN if key in scores)
-            + f"{self._photos / self._seconds:.0f} photos/s"
-        )
 
 
 class ReadingPictures(Callback):

@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 from PIL import Image
 from torch import nn
@@ -15,7 +14,6 @@ from torch.utils.tensorboard import SummaryWriter
 from digits import checkpoint
 from digits.console import console, result_table, with_progress
 from digits.data.named import data_words
-from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.report import Report
@@ -31,40 +29,12 @@ from digits.types import PhotoDataset
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training took: epochs begun, minutes, and parameters of the model."""
+    """What a training took, with the parts before it was resumed: epochs, minutes; and the
+    parameters of the model."""
 
     epochs: int
     minutes: float
     parameters: int
-
-
-def refuse_bad_checkpoint(ckpt_path: str | None) -> None:
-    """Refuse a run that cannot be resumed.
-
-    Raises:
-        DigitsError: missing, not ours, or without the state of the optimizer.
-    """
-    if ckpt_path is None:
-        return
-    if "optimizer_states" not in checkpoint.read(Path(ckpt_path), "ckpt", dict):
-        raise DigitsError(
-            f"ckpt_path={ckpt_path}: holds no optimizer (best.ckpt is stripped when a run ends); "
-            "resume from last.ckpt."
-        )
-
-
-def fit(
-    trainer: L.Trainer,
-    module: L.LightningModule,
-    data: L.LightningDataModule,
-    ckpt_path: str | None,
-) -> TrainingCost:
-    """Train; returns what that took."""
-    start = time.monotonic()
-    trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=True)
-    return TrainingCost(
-        trainer.current_epoch, (time.monotonic() - start) / 60, count_parameters(module)
-    )
 
 
 def count_parameters(module: nn.Module) -> int:

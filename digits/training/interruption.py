@@ -36,7 +36,7 @@ class Interruption(Callback):
     def __init__(self, folder: Path, go_on: str) -> None:
         self.folder, self.go_on = folder, go_on
         self._received: int | None = None
-        self._training = self._validating = False
+        self._training = self._validating = self._saved = False
         self._kept = ""
 
     def __enter__(self) -> "Interruption":
@@ -108,11 +108,18 @@ class Interruption(Callback):
         if done % trainer.accumulate_grad_batches or not self._stops(trainer):
             return
         # Lightning can't go on between an epoch's last step and the validation that follows it.
-        if trainer.is_last_batch or done % trainer.val_check_batch == 0:
+        validation = trainer.val_check_batch and done % trainer.val_check_batch == 0
+        if trainer.is_last_batch or validation or trainer.should_stop:
             return
         trainer.save_checkpoint(self.folder / "last.ckpt")
         self._kept = f", of epoch {trainer.current_epoch + 1}, step {trainer.global_step}"
-        self._stop()
+        self._saved = True
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._saved:  # and the step has been logged meanwhile
+            self._stop()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._validating = True

@@ -62,9 +62,11 @@ class DigitDetector(L.LightningModule):
         loss: Tensor = sum(losses.values())
         if not torch.isfinite(loss):
             parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
+            ids = ", ".join(str(target["image_id"]) for target in targets)
             raise DigitsError(
-                f"The loss is not finite at step {self.global_step} ({parts}); "
-                "lower optimizer.lr or set trainer.gradient_clip_val=1."
+                f"The loss is not finite at step {self.global_step} ({parts}; image ids {ids}). "
+                "last.ckpt is of the end of the epoch before, where there is one. Lower "
+                "optimizer.lr or set trainer.gradient_clip_val=1."
             )
         values = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log_dict(values, batch_size=len(photos))

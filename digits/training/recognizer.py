@@ -67,7 +67,9 @@ class DigitRecognizer(L.LightningModule):
         loss = torch.stack(losses).sum() / count
         if not torch.isfinite(loss):
             raise DigitsError(
-                f"The loss is not finite at step {self.global_step}; lower optimizer.lr or set "
+                f"The loss is not finite at step {self.global_step} (numbers "
+                f"{', '.join(text for _, texts in batch for text in texts)}). last.ckpt is of the "
+                "end of the epoch before, where there is one. Lower optimizer.lr or set "
                 "trainer.gradient_clip_val=1."
             )
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)

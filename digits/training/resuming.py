@@ -1,16 +1,21 @@
-"""Going on with a run: what its last.ckpt holds, which settings differ, and what cannot work."""
+"""Going on with a run: what its last.ckpt holds, and whether anything is left to train."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Timer
 from msgspec import Meta
 
 from digits import checkpoint
 from digits.errors import DigitsError
+from digits.shapes import convert
+from digits.training.differences import refuse_other_settings
+from digits.training.saving import tensors
 
 _Count = Annotated[int, Meta(ge=0)]
 
@@ -55,6 +60,7 @@ class Stored:
         steps: that are done.
         seconds: that they took; 0 where the checkpoint does not say.
         description: our part of the checkpoint (`digits.checkpoint.describe`).
+        differing: settings that differ from the run's, and may.
     """
 
     path: Path
@@ -62,19 +68,123 @@ class Stored:
     steps: int
     seconds: float
     description: dict[str, Any]
+    differing: tuple[str, ...] = ()
+
+    def lies_in(self, folder: Path) -> bool:
+        """Whether the run goes on in its own folder."""
+        return self.path.resolve().parent == folder.resolve()
+
+    def details(self) -> dict[str, str]:
+        """For the banner."""
+        where = f"{self.path}, after {self.epochs} epochs, {self.steps} steps"
+        differs = {"differs": "; ".join(self.differing)} if self.differing else {}
+        return {"goes on from": where, **differs}
+
+    def refuse_other_photos(self, digest: str) -> None:
+        """Compare the digest of the training photos with the run's.
+
+        Raises:
+            DigitsError: they differ.
+        """
+        if self.description.get("photos", digest) != digest:
+            raise DigitsError(
+                f"{self.path}: trained on other photos than data.* names now: other files, sizes "
+                "or counts. Name its own, or begin a new run from its weights: "
+                f"backbone.weights={self.path}."
+            )
+
+    def is_trained(
+        self, trainer: Mapping[str, Any], budget: float | None, folder: Path, go_on: str
+    ) -> bool:
+        """Whether only the scoring of this run, in its own folder, is left.
+
+        Args:
+            trainer: arguments of the Trainer.
+            budget: seconds of its `max_time`.
+            folder: that the run writes into.
+            go_on: the command that goes on with it.
+
+        Raises:
+            DigitsError: nothing is left to do.
+        """
+        spent = self._spent(trainer, budget)
+        if spent is None:
+            return False
+        if self.lies_in(folder) and not self._is_scored():
+            return True
+        limit, longer = spent
+        raise DigitsError(
+            f"{self.path}: nothing is left to train: {limit}. To go on for longer: {go_on} {longer}"
+        )
+
+    def _spent(self, trainer: Mapping[str, Any], budget: float | None) -> tuple[str, str] | None:
+        epochs, steps = trainer["max_epochs"], trainer["max_steps"]
+        if epochs is not None and 0 <= epochs <= self.epochs:
+            limit = f"{self.epochs} epochs are done, trainer.max_epochs={epochs}"
+            return limit, f"trainer.max_epochs={max(2 * self.epochs, 1)}"
+        if 0 <= steps <= self.steps:
+            limit = f"{self.steps} steps are done, trainer.max_steps={steps}"
+            return limit, f"trainer.max_steps={2 * self.steps}"
+        if budget is not None and budget <= self.seconds:
+            limit = f"trainer.max_time={trainer['max_time']} is spent"
+            return limit, f"trainer.max_time={_as_time(2 * self.seconds)}"
+        return None
+
+    def _is_scored(self) -> bool:
+        path = self.path.with_name("metrics.json")
+        try:
+            return bool(json.loads(path.read_bytes())["epochs"] == self.epochs)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
 
-def read_stored(ckpt_path: str | Path, key: str = "ckpt_path") -> Stored:
+def training_timer(max_time: str | None) -> Timer:
+    """Lightning's timer, which checkpoints keep; with a budget it ends the training.
+
+    Raises:
+        DigitsError: not `DD:HH:MM:SS`.
+    """
+    try:
+        return Timer(max_time, verbose=False)
+    except MisconfigurationException as error:
+        raise DigitsError(f"trainer.max_time={max_time}: expected DD:HH:MM:SS.") from error
+
+
+def _as_time(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours // 24:02}:{hours % 24:02}:{minutes:02}:{seconds:02}"
+
+
+def open_run(ckpt_path: object, config: Mapping[str, Any]) -> Stored | None:
+    """The run that is gone on with, its settings compared with those of now.
+
+    Args:
+        ckpt_path: a run's folder or its last.ckpt; None: a new run.
+        config: the settings of now.
+
+    Raises:
+        DigitsError: as `read_stored`; settings that differ and can't work.
+    """
+    if ckpt_path is None:
+        return None
+    if isinstance(ckpt_path, list | dict) or not str(ckpt_path):
+        raise DigitsError(f"ckpt_path={ckpt_path}: expected a last.ckpt, or the folder of a run.")
+    run = read_stored(Path(str(ckpt_path)))
+    differing = refuse_other_settings(run.path, run.description["config"], config)
+    return replace(run, differing=tuple(differing))
+
+
+def read_stored(path: Path, key: str = "ckpt_path") -> Stored:
     """Read what a run can go on from.
 
     Args:
-        ckpt_path: a run's folder or its last.ckpt.
+        path: of a run's folder or its last.ckpt.
         key: that named it, for messages.
 
     Raises:
         DigitsError: missing, not ours, without the state of the training, or not finite.
     """
-    path = Path(ckpt_path)
     path = path / "last.ckpt" if path.is_dir() else path
     content = checkpoint.read(path, key, dict)
     if "optimizer_states" not in content:
@@ -82,125 +192,12 @@ def read_stored(ckpt_path: str | Path, key: str = "ckpt_path") -> Stored:
             f"{key}={path}: holds no optimizer (best.ckpt is stripped when a run ends); "
             "resume from last.ckpt."
         )
-    try:
-        training = msgspec.convert(content, _Training, strict=True)
-    except msgspec.ValidationError as error:
-        raise DigitsError(
-            f"{key}={path}: not the state of a training: {error}. Resume from a last.ckpt that "
-            "train.py wrote."
-        ) from error
-    for name, value in _tensors({part: content[part] for part in ("state_dict", "optimizer_states")}):
+    training = convert(content, _Training, f"{key}={path}: not the state of a training")
+    weights = {part: content[part] for part in ("state_dict", "optimizer_states")}
+    for name, value in tensors(weights):
         if value.is_floating_point() and not value.isfinite().all():
             raise DigitsError(f"{key}={path}: not finite: {name} holds NaN or infinity.")
     elapsed = training.callbacks.get("Timer", {}).get("time_elapsed", {})
     seconds = elapsed.get("train", 0.0) if isinstance(elapsed, dict) else 0.0
     epochs = training.loops.fit_loop.progress.current.processed
     return Stored(path, epochs, training.global_step, seconds, content[checkpoint.KEY])
-
-
-def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        yield name.lstrip("."), value
-    elif isinstance(value, dict | list | tuple):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from _tensors(item, f"{name}.{key}")
-
-
-# What the state in a checkpoint belongs to: with anything else it does not fit, or is not used.
-_KEPT = (
-    "task", "backbone.", "backbone_lr_factor", "optimizer.", "recognizer.network.", "data.",
-    "model._target_", "model.min_size", "model.max_size", "model.anchor", "model.aspect_ratios",
-    "model.roi_side", "model.shared_box", "callbacks.average",
-)  # fmt: skip
-_FREE = ("backbone.weights", "callbacks.average.decay")  # of these, what may change all the same
-_OWN = ("run_dir", "output_dir", "ckpt_path", "resume", "num_workers")  # of every start its own
-
-
-def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """Settings that differ from those of the run, as `key: {was} -> {is}`, by dotted key."""
-    before, after = _flat(stored), _flat(now)
-    return {
-        key: f"{key} {before.get(key, 'not set')} -> {after.get(key, 'not set')}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in _OWN
-    }
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    # Paths into the run's own folder differ wherever it is; `model.backbone` repeats `backbone`.
-    leaves: dict[str, Any] = {}
-    folder = str(config.get("run_dir"))
-
-    def visit(value: Any, name: str) -> None:
-        if isinstance(value, dict) and value:
-            for key, item in value.items():
-                visit(item, f"{name}.{key}" if name else str(key))
-        elif not name.startswith("model.backbone.") and value != folder:
-            leaves[name] = value
-
-    visit(dict(config), "")
-    return leaves
-
-
-def refuse_other_settings(run: Stored, config: Mapping[str, Any]) -> list[str]:
-    """Compare the settings with those that a run was trained with.
-
-    Returns:
-        Those that differ and may.
-
-    Raises:
-        DigitsError: those that differ and can't work.
-    """
-    differing = differences(run.description["config"], config)
-    kept = [
-        text
-        for key, text in differing.items()
-        if f"{key}.".startswith(_KEPT) or key.startswith(_KEPT)
-        if not key.startswith(_FREE) and not _is_root(key)
-    ]
-    if kept:
-        raise DigitsError(
-            f"{run.path}: a run goes on with the network, optimizer and photos it began with; "
-            f"these settings differ: {'; '.join(kept[:6])}{' ...' if len(kept) > 6 else ''}. Take "
-            "them back (resume=RUN takes all settings from the run), or begin a new run from its "
-            f"weights: backbone.weights={run.path}."
-        )
-    return list(differing.values())
-
-
-def _is_root(key: str) -> bool:
-    return key.startswith("data.") and key.endswith(".root") or key == "data.root"
-
-
-def refuse_other_photos(run: Stored, digest: str) -> None:
-    """Compare the digest of the photos with the run's.
-
-    Raises:
-        DigitsError: they differ.
-    """
-    before = run.description.get("photos")
-    if before is not None and before != digest:
-        raise DigitsError(
-            f"{run.path}: trained on other photos than data.* now names: other files, sizes or "
-            f"counts. Name its own, or begin a new run: backbone.weights={run.path}."
-        )
-
-
-def nothing_left(run: Stored, trainer: Mapping[str, Any], seconds: float | None) -> str | None:
-    """Why a run has nothing more to train, and the setting that lets it; None: it has.
-
-    Args:
-        run: from `read_stored`.
-        trainer: arguments of the Trainer.
-        seconds: its `max_time`.
-    """
-    epochs, steps = trainer["max_epochs"], trainer["max_steps"]
-    if epochs is not None and 0 <= epochs <= run.epochs:
-        more = max(2 * run.epochs, 1)
-        return f"{run.epochs} epochs of trainer.max_epochs={epochs}; trainer.max_epochs={more}"
-    if 0 <= steps <= run.steps:
-        return f"{run.steps} steps of trainer.max_steps={steps}; trainer.max_steps={2 * run.steps}"
-    if seconds is not None and run.seconds >= seconds:
-        return f"trainer.max_time={trainer['max_time']} is spent; trainer.max_time=DD:HH:MM:SS"
-    return None

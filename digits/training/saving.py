@@ -50,13 +50,14 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 def _size(checkpoint: dict[str, Any]) -> int:
     """Bytes of all tensors, each storage once."""
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _all(checkpoint)}
-    return sum(storages.values())
+    storages = [tensor.untyped_storage() for _, tensor in tensors(checkpoint)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
-def _all(value: Any) -> Iterator[torch.Tensor]:
+def tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors in plain data, with their dotted names."""
     if isinstance(value, torch.Tensor):
-        yield value
+        yield name.lstrip("."), value
     elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _all(item)
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from tensors(item, f"{name}.{key}")

@@ -26,8 +26,7 @@ class EpochStreams(Callback):
         torch.manual_seed(mixed_seed(self.seed, trainer.current_epoch, trainer.global_rank))
 
     def state_dict(self) -> dict[str, Any]:
-        on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()
-        gpus = torch.cuda.get_rng_state_all() if on_gpu else []
+        gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {"cpu": torch.get_rng_state(), "gpus": gpus}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

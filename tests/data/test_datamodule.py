@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import RandomSampler
 
 from digits.data.coco import open_split
-from digits.data.datamodule import DigitsDataModule, SimilarShapes
+from digits.data.datamodule import DigitsDataModule
 from digits.data.loading import loader
+from digits.data.order import Draw, EpochBatches, EpochSampler
 from digits.data.synthetic import SyntheticDigits
 
 
@@ -32,9 +32,9 @@ def test_valid_is_served_whole_in_order_and_unchanged(coco_root: Path, workers: 
 
 
 def test_train_is_augmented_and_shuffled(coco_root: Path) -> None:
-    data = module(coco_root, augmentation=darken, batch_size=1, num_workers=0)
     orders = set()
-    for _ in range(20):
+    for seed in range(20):
+        data = module(coco_root, augmentation=darken, batch_size=1, num_workers=0, seed=seed)
         batches = list(data.train_dataloader())
         assert all(photos[0].sum() == 0 for photos, _ in batches)
         orders.add(tuple(targets[0]["image_id"] for _, targets in batches))
@@ -66,11 +66,15 @@ def test_splits_are_opened_once() -> None:
 def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count: int) -> None:
     widths = torch.randint(20, 400, (99,)).tolist()
 
+    def take(epoch: int) -> list[list[int]]:
+        batches.sampler.set_epoch(epoch)
+        return [[draw.photo for draw in batch] for batch in batches]
+
     def padding(batches: list[list[int]]) -> float:
         return sum(max(widths[i] for i in b) * len(b) for b in batches) / sum(widths)
 
-    batches = SimilarShapes(RandomSampler(widths), 8, drop_last, lambda i: (40, widths[i]), pool=6)
-    first, second = list(batches), list(batches)
+    batches = EpochBatches(EpochSampler(widths), 8, drop_last, lambda i: (40, widths[i]), pool=6)
+    first, second = take(0), take(1)
     assert len(first) == len(batches) and first != second
     assert sorted(len(b) for b in first)[-12:] == [8] * 12
     assert len({i for batch in first for i in batch}) == sum(map(len, first)) == count
@@ -78,6 +82,35 @@ def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count
     assert padding(first) < 1.3 < padding(plain)
     narrowest = [min(widths[i] for i in b) for b in first]
     assert narrowest != sorted(narrowest)  # not from narrow to wide: that would bias the weights
+
+
+def drawn(data: Any, epoch: int = 0, skip: int = 0) -> list[list[Draw]]:
+    return list(EpochBatches(EpochSampler(data, 3), 4, True, seed=3, epoch=epoch, skip=skip))
+
+
+def test_an_epochs_order_and_draws_follow_from_its_number() -> None:
+    data = range(20)
+    assert drawn(data, epoch=2) == drawn(data, epoch=2) != drawn(data, epoch=1)
+    assert drawn(data, epoch=2, skip=3) == drawn(data, epoch=2)[3:]
+    batches = EpochBatches(EpochSampler(data, 3), 4, True, seed=3, epoch=1, skip=2)
+    assert len(list(batches)) == 3
+    batches.sampler.set_epoch(2)
+    assert list(batches) == drawn(data, epoch=2)  # what was skipped is of the first epoch alone
+
+
+def noisy(photo: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+    return torch.randint(0, 256, photo.shape, dtype=torch.uint8), target
+
+
+def test_augmentation_does_not_depend_on_who_loads(coco_root: Path) -> None:
+    def photos(workers: int) -> list[Tensor]:
+        data = module(coco_root, augmentation=noisy, batch_size=1, num_workers=workers, seed=5)
+        torch.manual_seed(workers)
+        return [photo for photos, _ in data.train_dataloader() for photo in photos]
+
+    alone = photos(0)
+    for workers in (1, 2):
+        assert all(map(torch.equal, alone, photos(workers)))
 
 
 def test_batches_are_lists_of_tensors_whoever_loads_them() -> None:

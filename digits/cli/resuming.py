@@ -1,0 +1,105 @@
+"""`resume=RUN`: the command of a run with what is given beside it, going on from its last.ckpt."""
+
+import functools
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+
+from digits.console import one_line_errors
+from digits.errors import DigitsError
+from digits.resources import CONF
+from digits.shapes import convert
+from digits.training.resuming import read_stored
+
+_OWN = ("output_dir", "run_dir", "ckpt_path", "resume")  # of every start its own
+
+
+def go_on(folder: Path) -> str:
+    """The command that goes on with a run."""
+    return f"python train.py {shlex.quote(f'resume={folder}')}"
+
+
+def own_overrides() -> list[str]:
+    """What the command line says of settings: stored in checkpoints, for `resume=`."""
+    words = HydraConfig.get().overrides.task
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in _OWN]
+
+
+def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a command line hold `resume=RUN`, which Hydra then never sees."""
+
+    @functools.wraps(main)
+    def wrapped() -> Any:
+        sys.argv[1:] = _expanded(sys.argv[1:])
+        return main()
+
+    return wrapped
+
+
+@one_line_errors
+def _expanded(words: list[str]) -> list[str]:
+    given = [word for word in words if not word.startswith("resume=")]
+    runs = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    if not runs or runs[-1] in ("", "null"):
+        return given
+    if {"-m", "--multirun"} & set(given):
+        raise DigitsError("resume= goes on with one run; it can't be part of a sweep (-m).")
+    run = read_stored(Path(re.sub(r"^(['\"])(.*)\1$", r"\2", runs[-1])), "resume")
+    stored = run.description.get("overrides")
+    if stored is None:
+        raise DigitsError(
+            f"{run.path}: of a version that did not store its command; say "
+            f"ckpt_path={run.path} output_dir={run.path.parent} and the settings of the run."
+        )
+    where = f"{run.path}: its stored command"
+    kept = _checked(convert(stored, list[str], where), where)
+    # What is not `key=value` is a flag or its value.
+    new = _parse([word for word in given if "=" in word and not word.startswith("-")], "resume=")
+    ends = [f"ckpt_path={_quoted(run.path)}", "hydra.mode=RUN"]
+    if not any(one.key_or_group == "output_dir" for one in new):
+        ends.append(f"output_dir={_quoted(run.path.parent)}")
+    changed = {one.key_or_group for one in new if not one.is_add()}
+    replayed = [one for one in kept if one.is_add() or one.key_or_group not in changed]
+    return [*(str(one.input_line) for one in replayed), *given, *ends]
+
+
+def _quoted(path: Path) -> str:
+    return QuotedString(str(path), Quote.single).with_quotes()
+
+
+def _parse(words: Sequence[str], where: str) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(words))
+    except HydraException as error:
+        raise DigitsError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _checked(words: list[str], where: str) -> list[Override]:
+    """The overrides of a file, which may set plain values of plain keys and nothing else."""
+    overrides = _parse(words, where)
+    for one in overrides:
+        key, value = one.key_or_group, one.value()
+        names = one.get_key_element().lstrip("+~").replace("@", ".").split(".")
+        plain = all(re.fullmatch(r"[A-Za-z0-9][\w/]*", name) for name in names)
+        if (CONF / key).is_dir():  # a group: its options are files, which may lie nowhere else
+            plain = plain and (value is None or bool(re.fullmatch(r"\w+", str(value))))
+        if not plain or key.startswith("hydra") or one.is_sweep_override() or not _is_plain(value):
+            raise DigitsError(f"{where} has {str(one.input_line)[:80]!r}; expected key=value.")
+    return overrides
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        named = all(re.fullmatch(r"[A-Za-z0-9]\w*", str(key)) for key in value)
+        return named and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float) or "$" not in str(value)
