@@ -92,7 +92,10 @@ def _checked(words: list[str], where: str) -> list[Override]:
         if (CONF / key).is_dir():  # a group: its options are files, which may lie nowhere else
             plain = plain and (value is None or bool(re.fullmatch(r"\w+", str(value))))
         if not plain or key.startswith("hydra") or one.is_sweep_override() or not _is_plain(value):
-            raise DigitsError(f"{where} has {str(one.input_line)[:80]!r}; expected key=value.")
+            raise DigitsError(
+                f"{where} has {str(one.input_line)[:80]!r}; expected a plain key=value. Say "
+                "ckpt_path= and output_dir= instead, with the settings of the run."
+            )
     return overrides
 
 

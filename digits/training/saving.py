@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from digits import torch_files
 from digits.errors import DigitsError
-from digits.io import partial_path
 
 _MARGIN = 1 << 20  # bytes: names, shapes and settings
 
@@ -42,10 +42,9 @@ class WholeCheckpoints(TorchCheckpointIO):
                     f"{where}: it needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free. "
                     "The files before it are whole; free some space and go on with resume=RUN."
                 )
-            with partial_path(path) as partial:
-                torch.save(checkpoint, partial)
-        except (OSError, RuntimeError) as error:  # torch's own writer raises the latter
-            raise DigitsError(f"{where}: {' '.join(str(error).split())[:200]}") from error
+            torch_files.save(checkpoint, path)
+        except OSError as error:
+            raise DigitsError(f"{where}: {error.strerror or error}.") from error
 
 
 def _size(checkpoint: dict[str, Any]) -> int:

@@ -27,7 +27,7 @@ CONFIG = {
     "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.1},
     "model": {"min_size": 64, "box_voting": 0.6, "backbone": {"widths": [1, 2]}},
     "backbone": {"widths": [1, 2], "weights": "none"},
-    "callbacks": {"average": {"decay": 0.9}, "last": {"dirpath": "/runs/a"}},
+    "callbacks": {"average": {"_target_": "EMA", "decay": 0.9}, "last": {"dirpath": "/runs/a"}},
     "data": {"_target_": "coco", "root": "/photos"},
     "trainer": {"max_epochs": 3},
     "batch_size": 8,
