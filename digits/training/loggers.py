@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from digits.io import atomic_write
 
@@ -52,7 +53,8 @@ class CsvLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         step = len(self._rows) if step is None else step
-        self._rows.append({name: float(value) for name, value in metrics.items()} | {"step": step})
+        plain = {k: v.item() if isinstance(v, Tensor) else v for k, v in metrics.items()}
+        self._rows.append(plain | {"step": step})
         if (step + 1) % _EVERY == 0:
             self.save()
 

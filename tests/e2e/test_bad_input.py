@@ -52,7 +52,7 @@ def assert_one_clear_line(outcome: Any, says: str) -> None:
         (["augmentation.zoom_in=0.5"], "Expected 0 < zoom_out <= 1 <= zoom_in"),
         (["trainer.precision=7"], "recision"),
         (["map_backend=matlab"], "map_backend=matlab: expected one of faster_coco_eval"),
-        (["ckpt_path=/no.ckpt"], "ckpt=/no.ckpt: no such file"),
+        (["ckpt_path=/no.ckpt"], "ckpt_path=/no.ckpt: no such file"),
     ],
 )
 def test_training(train: Script, overrides: list[str], says: str) -> None:
@@ -211,4 +211,5 @@ def test_a_diverging_training_says_what_to_change(train: Script) -> None:
     outcome = train(*rate, "trainer.limit_train_batches=8")
     assert outcome.code == 1
     assert outcome.err.startswith("Error: The loss is not finite at step")
-    assert "lower optimizer.lr" in outcome.err and "Traceback" not in outcome.out + outcome.err
+    assert "image ids" in outcome.err and "Lower optimizer.lr" in outcome.err
+    assert "Traceback" not in outcome.out + outcome.err

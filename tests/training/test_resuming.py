@@ -137,7 +137,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_run_goes_on_in_its_folder_with_its_settings(trained: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "a run, of #1 = {both}"
+    folder = tmp_path / "a run"
     settings = (*TINY, *TINY_DATA, "trainer.log_every_n_steps=1")
     first = run_script("train", folder, *(word for word in settings if "epochs" not in word),
                        "trainer.max_epochs=1")  # fmt: skip
