@@ -61,14 +61,16 @@ def _expanded(words: list[str]) -> list[str]:
         )
     where = f"{run.path}: its stored command"
     kept = _checked(convert(stored, list[str], where), where)
-    # What is not `key=value` is a flag or its value.
-    new = _parse([word for word in given if "=" in word and not word.startswith("-")], "resume=")
+    # Else a word is a flag or its value; Hydra takes overrides in one piece only.
+    beside = [w for w in given if w.startswith("~") or ("=" in w and not w.startswith("-"))]
+    flags = [word for word in given if word not in beside]
+    new = _parse(beside, "resume=")
     ends = [f"ckpt_path={_quoted(run.path)}", "hydra.mode=RUN"]
     if not any(one.key_or_group == "output_dir" for one in new):
         ends.append(f"output_dir={_quoted(run.path.parent)}")
     changed = {one.key_or_group for one in new if not one.is_add()}
     replayed = [one for one in kept if one.is_add() or one.key_or_group not in changed]
-    return [*(str(one.input_line) for one in replayed), *given, *ends]
+    return [*flags, *(str(one.input_line) for one in replayed), *beside, *ends]
 
 
 def _quoted(path: Path) -> str:
