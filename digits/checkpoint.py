@@ -11,7 +11,7 @@ from torch import nn
 from digits import builders, fingerprints, shapes, torch_files
 from digits.errors import DigitsError
 from digits.models.anchors import auto_heights
-from digits.models.state import check_finite, misfits, to_state
+from digits.models.state import WithoutRandomWeights, check_finite, misfits, to_state
 from digits.reading import Reader
 from digits.reading.base import ReaderState
 from digits.reading.state import FittedReader
@@ -154,7 +154,7 @@ def load_weights(
         DigitsError: they do not fit.
     """
     state = to_state(checkpoint["state_dict"], "The checkpoint")
-    with torch.device("meta"):
+    with torch.device("meta"), WithoutRandomWeights():
         reason = misfits(state, build())
     if reason:
         raise DigitsError(f"The checkpoint's weights do not fit its network{changed}: {reason}.")

@@ -1,9 +1,11 @@
 """Weights from a file, held to what a network expects before memory is taken for them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from digits.errors import DigitsError
 from digits.shapes import shown
@@ -11,6 +13,20 @@ from digits.shapes import shown
 State = dict[str, Tensor]
 
 _SHOWN = 3  # names in a message
+_DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_"}
+
+
+class WithoutRandomWeights(TorchFunctionMode):
+    """Within it networks are built without drawing weights.
+
+    On the meta device, where there are none, drawing loads torch's compiler for three seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        values = kwargs or {}
+        if getattr(func, "__name__", "") in _DRAWING:
+            return args[0] if args else values["tensor"]
+        return func(*args, **values)
 
 
 def to_state(content: object, where: str) -> State:
