@@ -1,7 +1,6 @@
 """The table of a sweep, from the files that its jobs left."""
 
 import csv
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from rich.table import Table
 
 from digits.console import console
 from digits.data.named import data_words
+from digits.errors import DigitsError
 from digits.io import atomic_write, csv_cell
+from digits.shapes import Finite, convert, decode_file, read_file
 
 ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
 _COLUMNS = {
@@ -48,7 +49,12 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
 
 
 def _settings(path: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for line in yaml.safe_load(path.read_text(encoding="utf-8")))
+    try:
+        lines = convert(yaml.safe_load(read_file(path)), list[str], str(path))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DigitsError(f"{path}: not the settings of a job ({reason}).") from error
+    pairs = (line.partition("=") for line in lines)
     return {key.lstrip("+~"): value for key, _, value in pairs}
 
 
@@ -60,11 +66,14 @@ def _outcome(folder: Path) -> dict[str, Any]:
         error = (folder / ERROR_FILE).read_text(encoding="utf-8").partition("\n")[0]
     elif (folder / "metrics.json").is_file() and best.is_file():
         status = "finished"
-        figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        path = folder / "metrics.json"
+        figures = decode_file(path, dict[str, Any])
+        known = {name: figures[name] for name in FIGURES if name in figures}
+        convert(known, dict[str, Finite | None], str(path))
     return {
         "status": status,
         **{name: figures.get(name) for name in FIGURES},
-        "checkpoint": str(best) if figures else None,
+        "checkpoint": str(best) if status == "finished" else None,
         "error": error,
     }
 
