@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from digits.reader import Digit, NumberReader, Result
 
 __version__ = "0.2.0"
@@ -24,20 +26,23 @@ __all__ = ["Digit", "NumberReader", "Result", "__version__", "load"]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def load(ckpt: str | Path = "small", device: str = "auto") -> "NumberReader":
+def load(
+    ckpt: str | Path = "small", device: str = "auto", trust: "Sequence[str]" = ()
+) -> "NumberReader":
     """Load a model that reads numbers in photos.
 
     Args:
         ckpt: `small`, `large` or `scratch` (the models that ship, docs/model.md), or the path of a
             checkpoint of train.py.
         device: `auto` (the first GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        trust: your own modules, whose functions the checkpoint may name as its backbone.
 
     Raises:
         digits.errors.DigitsError: no such checkpoint or device, or a file that is not one of ours.
     """
     from digits.reader import NumberReader
 
-    return NumberReader.load(ckpt, device)
+    return NumberReader.load(ckpt, device, trust)
 
 
 def __getattr__(name: str) -> object:

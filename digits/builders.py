@@ -1,18 +1,21 @@
 """The closed table of what a checkpoint may name: names to our own functions, nothing else.
 
 What comes from a file is never handed to Hydra, whose `instantiate` runs any function and resolves
-interpolations. Names are public: where code moves or arguments change, the tables below map the
-old ones to the new ones, so that older checkpoints still load.
+interpolations. A user's own backbones come in by naming their module (`digits.own_code`). Names are
+public: where code moves or arguments change, the tables below map the old ones to the new ones, so
+that older checkpoints still load.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import nn
 
 from digits.errors import DigitsError
+from digits.own_code import find_trusted
 from digits.reading import Reader
 
 _DETECTORS = ("digits.models.detector.build_detector",)
@@ -46,17 +49,45 @@ _DEPTH, _SIZE, _TEXT = 6, 1000, 1000  # of arguments: nested levels, values, cha
 _HYDRA = {"_target_", "_convert_"}
 
 
-def build_model(config: Mapping[str, Any]) -> nn.Module:
+def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> nn.Module:
     """The detector that a checkpoint's configuration describes, with fresh weights.
+
+    Args:
+        config: of the model.
+        trust: modules whose own functions may be named as its backbone.
 
     Raises:
         DigitsError: a name that is not in the table, arguments that are not plain data or wrong.
     """
     arguments = {name: value for name, value in config.items() if name != "backbone"}
-    backbone = dict(config["backbone"]) | {"weights": "none"}  # they are in the checkpoint
-    spec = _call(_BACKBONES, backbone, "model.backbone")
+    backbone = dict(config["backbone"])
+    if "weights" in backbone or backbone.get("_target_") in _BACKBONES:
+        backbone["weights"] = "none"  # they are in the checkpoint
+    spec = _call(_BACKBONES, backbone, "model.backbone", trust)
     model: nn.Module = _call(_DETECTORS, arguments, "model", backbone=spec)
     return model
+
+
+def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> None:
+    """Refuse the configuration of a run whose checkpoints could not be rebuilt.
+
+    Args:
+        config: of the whole run.
+        trust: as in `build_model`.
+
+    Raises:
+        DigitsError: as `build_model`.
+    """
+    model = {name: value for name, value in config["model"].items() if name != "backbone"}
+    try:
+        _resolve(_DETECTORS, model, "model")
+        _resolve(_BACKBONES, config["model"]["backbone"], "model.backbone", trust)
+        _resolve(_READERS, config["reading"], "reading")
+        if config["model"]["backbone"]["_target_"] not in _BACKBONES:
+            with torch.device("meta"):  # as a checkpoint's network is built first
+                build_model(config["model"], trust)
+    except DigitsError as error:
+        raise DigitsError(f"No checkpoint of this run could be read back. {error}") from error
 
 
 def build_recognizer(config: Mapping[str, Any]) -> nn.Module:
@@ -93,14 +124,14 @@ def migrate(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _call(allowed: tuple[str, ...], config: Mapping[str, Any], where: str, **more: Any) -> Any:
-    name = config.get("_target_")
-    if not isinstance(name, str) or name not in allowed:
-        raise _foreign(name, where, allowed)
-    arguments = {key: value for key, value in config.items() if key not in _HYDRA}
-    _check_plain(arguments, where, _DEPTH, [_SIZE])
-    module, _, attribute = name.rpartition(".")
-    build = getattr(importlib.import_module(module), attribute)
+def _call(
+    allowed: tuple[str, ...],
+    config: Mapping[str, Any],
+    where: str,
+    trust: Sequence[str] = (),
+    **more: Any,
+) -> Any:
+    build, arguments = _resolve(allowed, config, where, trust)
     try:
         return build(**arguments, **more)
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
@@ -109,9 +140,27 @@ def _call(allowed: tuple[str, ...], config: Mapping[str, Any], where: str, **mor
         ) from error
 
 
+def _resolve(
+    allowed: tuple[str, ...], config: Mapping[str, Any], where: str, trust: Sequence[str] = ()
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The function that a part of a configuration names, and its arguments."""
+    name = config.get("_target_")
+    arguments = {key: value for key, value in config.items() if key not in _HYDRA}
+    if isinstance(name, str) and name in allowed:
+        module, _, attribute = name.rpartition(".")
+        build = getattr(importlib.import_module(module), attribute)
+    elif not (build := find_trusted(name, trust)):
+        raise _foreign(name, where, allowed)
+    _check_plain(arguments, where, _DEPTH, [_SIZE])
+    return build, arguments
+
+
 def _foreign(name: object, where: str, allowed: tuple[str, ...]) -> DigitsError:
     known = ", ".join(allowed) or "none"
-    return DigitsError(f"The checkpoint asks to run {name!r} as {where}; allowed there: {known}.")
+    own = " A backbone of your own wants trust=MODULE." if allowed is _BACKBONES else ""
+    return DigitsError(
+        f"The checkpoint asks to run {name!r} as {where}; allowed there: {known}.{own}"
+    )
 
 
 def _check_plain(value: object, where: str, depth: int, left: list[int]) -> None:

@@ -124,19 +124,22 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
     return checkpoint | {KEY: description | {"format": FORMAT}}
 
 
-def rebuild(checkpoint: Checkpoint, overrides: Mapping[str, Any] | None = None) -> nn.Module:
+def rebuild(
+    checkpoint: Checkpoint, overrides: Mapping[str, Any] | None = None, trust: Sequence[str] = ()
+) -> nn.Module:
     """The trained detector in evaluation mode, from the checkpoint alone.
 
     Args:
         checkpoint: from `load`.
         overrides: arguments of `build_detector` to replace, such as `box_score_thresh`.
+        trust: modules whose functions it may name as its backbone (`digits.own_code`).
 
     Raises:
         DigitsError: weights that do not fit the network.
     """
     settings = _settings(checkpoint, overrides or {})
     changed = f", changed by inference={overrides}" if overrides else ""
-    return load_weights(lambda: builders.build_model(settings), checkpoint, changed).eval()
+    return load_weights(lambda: builders.build_model(settings, trust), checkpoint, changed).eval()
 
 
 def load_weights(

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from digits import checkpoint, resources
+from digits import checkpoint, own_code, resources
 from digits.data.photos import LONGEST, load_reduced, reduced
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device, detect_photos, scaled_to, with_rows
@@ -84,13 +84,16 @@ class NumberReader:
         self.batch_size = batch_size
 
     @classmethod
-    def load(cls, ckpt: str | Path = "small", device: str = "auto") -> "NumberReader":
+    def load(
+        cls, ckpt: str | Path = "small", device: str = "auto", trust: Sequence[str] = ()
+    ) -> "NumberReader":
         """From a checkpoint: see `digits.load`."""
         loaded = checkpoint.load(resources.located(ckpt))
         where = choose_device(device)
         reader = checkpoint.rebuild_reader(loaded)
         recognizers = open_recognizers("auto", [reader.state], where)
-        return cls(checkpoint.rebuild(loaded), reader, where, recognizers)
+        model = checkpoint.rebuild(loaded, trust=own_code.import_trusted(trust))
+        return cls(model, reader, where, recognizers)
 
     @overload  # text is a sequence of texts, but a photo's path
     def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports from lower layers, and from its own package.
 LAYERS = (
     {"errors", "resources"},
-    {"types", "console", "shapes"},
+    {"types", "console", "own_code", "shapes"},
     {"io", "geometry", "fingerprints"},
     {"torch_files", "detections"},
     {"data", "models", "evaluation", "run_info"},

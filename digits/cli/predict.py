@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 import digits.cli.folders  # noqa: F401 - names folders in conf/predict.yaml
 from digits import checkpoint
+from digits.cli.trust import trusted
 from digits.console import on_stderr, one_line_errors, quiet
+from digits.data.contract import checked
 from digits.data.folder import PhotoFolder
 from digits.ensemble.members import find_files
 from digits.ensemble.options import FusionOptions, stored_fit
@@ -39,6 +41,7 @@ def main(cfg: DictConfig) -> float | None:
 
 def _predict(cfg: DictConfig) -> float | None:
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    trust = trusted(config)
     submission = SubmissionOptions(
         Path(cfg.output_dir),
         **config["submission"],
@@ -78,13 +81,14 @@ def _predict(cfg: DictConfig) -> float | None:
         cfg.num_workers,
         config["inference"],
         open_recognizers(config["recognizer"], states, device),
+        trust=trust,
     )
     open_split = None if alone else instantiate(cfg.data)
     if cfg.photos is not None:
         data: PhotoDataset = PhotoFolder(config["photos"], submission.folder / "downloads")
         name = _called(config["photos"])
     elif any(re.match(r"[+~]*data[.=]", word) for word in HydraConfig.get().overrides.task):
-        data, name = instantiate(cfg.data)(cfg.split), cfg.split
+        data, name = checked(instantiate(cfg.data)(cfg.split)), cfg.split
     else:
         raise DigitsError(
             "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "

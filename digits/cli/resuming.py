@@ -19,7 +19,7 @@ from digits.resources import CONF
 from digits.shapes import convert
 from digits.training.resuming import read_stored
 
-_OWN = ("output_dir", "run_dir", "ckpt_path", "resume")  # of every start its own
+_OWN = ("output_dir", "run_dir", "ckpt_path", "resume", "trust")  # of every start its own
 
 
 def go_on(folder: Path) -> str:
@@ -68,7 +68,9 @@ def _expanded(words: list[str]) -> list[str]:
     ends = [f"ckpt_path={_quoted(run.path)}", "hydra.mode=RUN"]
     if not any(one.key_or_group == "output_dir" for one in new):
         ends.append(f"output_dir={_quoted(run.path.parent)}")
+    # No file may say what code is trusted, whoever wrote it there.
     changed = {one.key_or_group for one in new if not one.is_add()}
+    kept = [one for one in kept if one.key_or_group != "trust"]
     replayed = [one for one in kept if one.is_add() or one.key_or_group not in changed]
     return [*flags, *(str(one.input_line) for one in replayed), *beside, *ends]
 

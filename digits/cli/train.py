@@ -1,5 +1,6 @@
 """Train a detector or a recogniser: compose, fit, score."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +10,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint, fingerprints
+from digits.builders import refuse_unreadable
 from digits.cli.folders import refused_leaves_nothing
 from digits.cli.resuming import go_on, own_overrides, resumable
+from digits.cli.trust import trusted
 from digits.console import banner, one_line_errors, quiet
 from digits.data.datamodule import DigitsDataModule
 from digits.inference.detect import choose_device
@@ -41,16 +44,23 @@ def main(cfg: DictConfig) -> float | None:
     """Train, and score the best checkpoint on valid; returns its mAP, for sweepers."""
     quiet()
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    trust = trusted(config)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     folder = Path(cfg.run_dir)
     with refused_leaves_nothing(folder), Interruption(folder, go_on(folder)) as interruption:
         run = open_run(config["ckpt_path"], config)
-        train = _train_recognizer if cfg.task == "recognizer" else _train_detector
-        return train(cfg, config, run, interruption)
+        if cfg.task == "recognizer":
+            return _train_recognizer(cfg, config, run, interruption)
+        refuse_unreadable(config, trust)
+        return _train_detector(cfg, config, run, interruption, trust)
 
 
 def _train_detector(
-    cfg: DictConfig, config: dict[str, Any], run: Stored | None, interruption: Interruption
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run: Stored | None,
+    interruption: Interruption,
+    trust: Sequence[str],
 ) -> float | None:
     data = DigitsDataModule(
         instantiate(cfg.data),
@@ -72,7 +82,7 @@ def _train_detector(
     cost = _fit(cfg, config, module, data, cfg.backbone._target_, run, interruption)
     if cost is None:
         return None
-    inference = InferenceOptions(choose_device(), cfg.batch_size, cfg.num_workers)
+    inference = InferenceOptions(choose_device(), cfg.batch_size, cfg.num_workers, trust=trust)
     figures = finish_run(Path(cfg.run_dir), cost, data.valid, cfg.map_backend, inference)
     return figures["map"] if figures else None
 

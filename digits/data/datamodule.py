@@ -1,14 +1,10 @@
 """The LightningDataModule: splits, augmentation, batches."""
 
-from collections.abc import Callable
-
-from torch import Tensor
-
-from digits.data.loading import Item, PhotoLoader, SplitOpener, loader
+from digits.data.contract import checked
+from digits.data.foreign import Augmentation, adapted
+from digits.data.loading import PhotoLoader, SplitOpener, loader
 from digits.data.order import Drawn, ResumableData
-from digits.types import PhotoDataset, Target
-
-Augmentation = Callable[[Tensor, Target], Item]
+from digits.types import PhotoDataset
 
 
 class DigitsDataModule(ResumableData):
@@ -16,7 +12,7 @@ class DigitsDataModule(ResumableData):
 
     Args:
         open_split: `train`, `valid` or `test` to a data set.
-        augmentation: `(photo, target)` to the same, for training only.
+        augmentation: for training only; see `digits.data.foreign.adapted`.
         batch_size: photos per batch and process.
         num_workers: loading processes per loader; 0 loads in the main process, `None` takes
             half the cores, 1 to 8.
@@ -36,15 +32,15 @@ class DigitsDataModule(ResumableData):
     ) -> None:
         super().__init__(seed)
         self.open_split = open_split
-        self.augmentation = augmentation
+        self.augmentation = augmentation and adapted(augmentation)
         self.batch_size = batch_size
         self.num_workers = num_workers
 
     def setup(self, stage: str) -> None:
         """Open train and valid, once."""
         if not hasattr(self, "valid"):
-            self.train = self.open_split("train")
-            self.valid = self.open_split("valid")
+            self.train = checked(self.open_split("train"))
+            self.valid = checked(self.open_split("valid"))
 
     def train_dataloader(self) -> PhotoLoader:
         batches = self.epoch_batches(self.train, self.batch_size, self.train.size)

@@ -64,7 +64,7 @@ def detect_members(
             kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():
-                model = checkpoint.rebuild(loaded, own)
+                model = checkpoint.rebuild(loaded, own, inference.trust)
                 # Files that cannot be read are missing in the records.
                 detected = detect(model, data, replace(inference, overrides=own), unreadable={})
                 records = (

@@ -23,6 +23,7 @@ class InferenceOptions:
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
         overrides: arguments of the detector to replace (`digits.models.detector.build_detector`).
         recognizers: read the rows of what the detector finds, on the same device.
+        trust: modules whose functions checkpoints may name as backbones (`digits.own_code`).
     """
 
     device: torch.device
@@ -30,6 +31,7 @@ class InferenceOptions:
     num_workers: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     recognizers: Sequence[Recognizer] = ()
+    trust: Sequence[str] = ()
 
     @property
     def recognizer_digests(self) -> list[str]:

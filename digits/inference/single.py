@@ -38,7 +38,7 @@ def submit_one(
     Returns:
         mAP where there are labels.
     """
-    model = checkpoint.rebuild(loaded, inference.overrides)
+    model = checkpoint.rebuild(loaded, inference.overrides, inference.trust)
     reader = checkpoint.rebuild_reader(loaded, reader)
     if not inference.recognizers:
         reader = without_texts(reader)

@@ -1,11 +1,14 @@
 """What a backbone brings to a detector, and the box heads to choose from; torch only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
+
+from digits.errors import DigitsError
 
 BoxHead = Callable[[int, int], nn.Module]
 """Makes a box head, `(N, channels, side, side)` to `(N, width)`, from channels and side."""
@@ -67,3 +70,35 @@ class BackboneSpec:
     def pooled_strides(self) -> tuple[int, ...]:
         """Strides of the maps that box features are pooled from."""
         return self.strides[:-1] if self.extra_map else self.strides
+
+
+@torch.no_grad()
+def check_maps(backbone: BackboneSpec) -> None:
+    """Run a backbone on a small black photo and compare its maps with what it says of them.
+
+    Raises:
+        DigitsError: it fails, or gives other maps.
+    """
+    if not isinstance(backbone, BackboneSpec):
+        raise DigitsError(f"backbone: expected a BackboneSpec, got a {type(backbone).__name__}.")
+    features, height = backbone.features, max(64, *backbone.strides)
+    training = features.training
+    try:
+        maps = features.eval()(torch.zeros(1, 3, height, 2 * height))
+    except Exception as error:  # whatever code of others raises
+        text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise DigitsError(
+            f"backbone: fails on a photo of {2 * height} x {height} pixels ({text})."
+        ) from error
+    finally:
+        features.train(training)
+    expected = {
+        str(level): (1, backbone.out_channels, -(-height // stride), -(-2 * height // stride))
+        for level, stride in enumerate(backbone.strides)
+    }
+    got = {k: tuple(v.shape) for k, v in maps.items()} if isinstance(maps, Mapping) else type(maps)
+    if got != expected:
+        raise DigitsError(
+            f"backbone: of a photo of {2 * height} x {height} pixels and strides "
+            f"{list(backbone.strides)}, expected the maps {expected}, got {got}."
+        )

@@ -10,7 +10,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from digits.errors import DigitsError
 from digits.models.anchors import LevelAnchors, LevelRPNHead, auto_heights, digit_anchors
-from digits.models.backbone_spec import BackboneSpec
+from digits.models.backbone_spec import BackboneSpec, check_maps
 from digits.models.rcnn import DigitPredictor, DigitRCNN
 from digits.models.transform import PhotoTransform
 from digits.models.voting import VotingRoIHeads
@@ -81,8 +81,9 @@ def build_detector(
         unknown: refused.
 
     Raises:
-        DigitsError: unknown arguments, or values that cannot work.
+        DigitsError: unknown arguments, values that cannot work, maps unlike their description.
     """
+    check_maps(backbone)
     if unknown:
         raise DigitsError(
             f"model: unknown argument {', '.join(sorted(unknown))}; see torchvision's FasterRCNN "

@@ -1,20 +1,19 @@
 """Crops of rows to learn from: any source of labelled photos, extents that err as a detector's."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from digits.data.foreign import Augmentation
 from digits.data.photometric import draw_generator, to_array, to_tensor
+from digits.errors import DigitsError
 from digits.recognition.crops import CropOptions, Row, crop_row, row_of, to_batches
-from digits.types import PhotoDataset
+from digits.types import PhotoDataset, Target
 
-Augment = Callable[[Tensor, Any], tuple[Tensor, Any]]
 Group = tuple[Tensor, list[str]]
 """Crops of one width, uint8 `(B, 3, 48, W)`, and their digits."""
 
@@ -89,7 +88,7 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         photos: labelled; those without a digit are left out.
         options: margins and stretch.
         jitter: of extents, in training; `None` for exact crops.
-        augment: what happens to a crop's pixels, `(crop, {"boxes"}) -> (crop, ...)`.
+        augment: what happens to a crop's pixels, given the place of its first digit.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         photos: PhotoDataset,
         options: CropOptions | None = None,
         jitter: RowJitter | None = None,
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         self.photos, self.options = photos, options or CropOptions()
         self.jitter, self.augment = jitter, augment
@@ -137,8 +136,17 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
         crop = crop_row(photo, row, options, shear)
         if self.augment is not None:
             digit = crop.shape[0] / (1 + 2 * options.margin)
-            where = {"boxes": torch.tensor([[0.0, 0.0, digit / 2, digit]])}
-            crop = to_array(self.augment(to_tensor(crop), where)[0])
+            first: Target = {
+                "boxes": torch.tensor([[0.0, 0.0, digit / 2, digit]]),
+                "labels": torch.tensor([1]),
+                "image_id": 0,
+            }
+            size, crop = crop.shape, to_array(self.augment(to_tensor(crop), first)[0])
+            if crop.shape != size:
+                raise DigitsError(
+                    "augmentation: changes the size of photos; a recogniser's crops keep theirs, "
+                    "say augmentation=photometric."
+                )
         return crop, "".join(str(int(label) - 1) for label in labels[part])
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from digits.data.foreign import Augmentation, adapted
 from digits.data.loading import SplitOpener, ignore_signals, worker_count
 from digits.data.order import Drawn, ResumableData
 from digits.recognition.crops import CropOptions
-from digits.recognition.data import Augment, RowCrops, RowJitter, collate
+from digits.recognition.data import RowCrops, RowJitter, collate
 
 
 class RowsDataModule(ResumableData):
@@ -18,7 +19,8 @@ class RowsDataModule(ResumableData):
         open_split: `train` or `valid` to a data set.
         options: margins and stretch of crops.
         jitter: of the extents in training.
-        augmentation: of a crop's pixels in training, `(crop, {"boxes"}) -> (crop, ...)`.
+        augmentation: of crops in training, which keep their size; see
+            `digits.data.foreign.adapted`.
         batch_size: crops per batch and process.
         num_workers: loading processes per loader; `None` takes half the cores, 1 to 8.
         seed: of the order of training crops and of what is drawn for each.
@@ -29,14 +31,17 @@ class RowsDataModule(ResumableData):
         open_split: SplitOpener,
         options: CropOptions | None = None,
         jitter: RowJitter | None = None,
-        augmentation: Augment | None = None,
+        augmentation: Augmentation | None = None,
         batch_size: int = 64,
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
         self.open_split, self.options = open_split, options or CropOptions()
-        self.jitter, self.augmentation = jitter or RowJitter(), augmentation
+        self.jitter, self.augmentation = (
+            jitter or RowJitter(),
+            augmentation and adapted(augmentation),
+        )
         self.batch_size, self.num_workers = batch_size, worker_count(num_workers)
 
     def setup(self, stage: str) -> None:

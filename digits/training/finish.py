@@ -63,7 +63,8 @@ def score_checkpoint(
         The figures by name, and the paths of the outputs by name.
     """
     loaded = checkpoint.load(path)
-    model, reader = checkpoint.rebuild(loaded), checkpoint.rebuild_reader(loaded)
+    model = checkpoint.rebuild(loaded, trust=inference.trust)
+    reader = checkpoint.rebuild_reader(loaded)
     report = Report(Readers(reader, reader, refine=False), valid.labelled, map_backend)
     start = time.perf_counter()
     for record, target, photo in with_progress(

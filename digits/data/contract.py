@@ -1,0 +1,61 @@
+"""Whether a source of photos is what `digits.types.PhotoDataset` says, before it is used."""
+
+import torch
+from torch import Tensor
+
+from digits.errors import DigitsError
+from digits.types import NUM_CLASSES, PhotoDataset
+
+_MEMBERS = ("labelled", "image_ids", "paths", "size", "file_name", "__len__", "__getitem__")
+_LOOKED_AT = 16  # photos, at most
+
+
+def checked(data: PhotoDataset) -> PhotoDataset:
+    """The source itself, if it has all that a source has and some of its photos are in order.
+
+    Those of the project are not looked at, since tests do that.
+
+    Raises:
+        DigitsError: says what is missing or wrong.
+    """
+    name = type(data).__qualname__
+    if type(data).__module__.startswith("digits."):
+        return data
+    for member in _MEMBERS:
+        if not hasattr(data, member):
+            raise DigitsError(f"data: {name} has no `{member}` (digits.types.PhotoDataset).")
+    if not len(data):
+        raise DigitsError(f"data: {name} is empty; expected at least one photo.")
+    for index in range(0, len(data), -(-len(data) // _LOOKED_AT)):
+        try:
+            photo, target = data[index]
+            _check(photo, target["boxes"], target["labels"], f"data: {name}, photo {index}")
+        except DigitsError:
+            raise
+        except Exception as error:  # whatever code of others raises
+            text = " ".join(str(error).split())[:200]
+            raise DigitsError(
+                f"data: {name} fails on photo {index} ({type(error).__name__}: {text})."
+            ) from error
+    return data
+
+
+def _check(photo: Tensor, boxes: Tensor, labels: Tensor, where: str) -> None:
+    if photo.dtype != torch.uint8 or photo.ndim != 3 or len(photo) != 3:
+        raise DigitsError(f"{where}: expected uint8 (3, H, W), RGB, got {_shape(photo)}.")
+    whole = isinstance(boxes, Tensor) and isinstance(labels, Tensor)
+    if not whole or boxes.shape != (len(labels), 4) or labels.dtype != torch.int64:
+        raise DigitsError(
+            f"{where}: expected boxes (N, 4) and int64 labels (N,), got {_shape(boxes)} and "
+            f"{_shape(labels)}."
+        )
+    if len(labels) and not (labels.min() >= 1 and labels.max() < NUM_CLASSES):
+        raise DigitsError(f"{where}: expected labels of the digit + 1, got {labels.tolist()}.")
+    if not (boxes[:, 2:] > boxes[:, :2]).all():
+        raise DigitsError(f"{where}: expected boxes of x1 < x2, y1 < y2, got {boxes.tolist()}.")
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    return type(value).__name__
