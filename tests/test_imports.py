@@ -19,7 +19,7 @@ LAYERS = (
     {"recognition"},
     {"inference"},
     {"ensemble", "training", "calibrate", "reader"},
-    {"sweep"},
+    {"sweep", "serve"},
     {"cli"},
 )
 PACKAGES = {path.name for path in (ROOT / "digits").iterdir() if (path / "__init__.py").is_file()}

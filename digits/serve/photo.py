@@ -1,0 +1,35 @@
+"""Bytes that someone sent to a photo, without trusting them."""
+
+import io
+
+from PIL import Image
+
+from digits.errors import DigitsError
+
+LARGEST = 30_000_000  # bytes of a photo
+_MOST_PIXELS = 60_000_000  # more than any phone's usual photo; decoded, it takes 180 MB
+# Never all of Pillow's: some run other programs (EPS) or are seldom looked at.
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")
+
+
+def open_photo(content: bytes) -> Image.Image:
+    """A picture, decoded; its pixels are as stored, its EXIF is kept.
+
+    Raises:
+        DigitsError: not a photo, a damaged one, or one of too many pixels.
+    """
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    try:
+        image = Image.open(io.BytesIO(content), formats=formats)
+        if image.width * image.height > _MOST_PIXELS:
+            raise DigitsError(
+                f"{image.width} x {image.height} pixels; expected {_MOST_PIXELS // 10**6} million "
+                "at most: reduce the photo first."
+            )
+        image.load()
+    except DigitsError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a decoder raise
+        raise DigitsError("Not a photo that can be read: PNG, JPEG, WebP, BMP or TIFF.") from error
+    return image

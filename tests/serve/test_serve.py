@@ -1,0 +1,154 @@
+"""The web page: photos are read, whatever else is sent is refused in one line."""
+
+import io
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import PROGRAM, Browser
+from conftest import ROOT
+from PIL import Image
+
+import digits
+
+uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+
+from digits.serve import photo as sent_photo  # noqa: E402
+from digits.serve.app import build_app  # noqa: E402
+
+PHOTO = ROOT / "docs" / "photos" / "house-25.png"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a running page."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        app = build_app(digits.load(device="cpu"))
+        running = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not running.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        running.should_exit = True
+        thread.join()
+
+
+def post(server: str, content: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"{server}/read", content, named)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def encoded(kind: str, size: tuple[int, int] = (40, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, kind)
+    return file.getvalue()
+
+
+def test_a_photo_gives_its_number(server: str) -> None:
+    status, answer = post(server, PHOTO.read_bytes())
+    assert status == 200 and answer["number"] == "25"
+    assert 0.5 < answer["confidence"] <= 1 and answer["accepted"] is True
+    assert [digit["text"] for digit in answer["digits"]] == ["2", "5"]
+    direct = digits.load(device="cpu").read(PHOTO)
+    for digit, same in zip(answer["digits"], direct.digits, strict=True):
+        assert digit["box"] == pytest.approx(same.box, abs=0.051)
+
+
+def test_a_photo_turned_by_its_camera_has_boxes_as_it_is_seen(server: str) -> None:
+    with Image.open(PHOTO) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6  # shown turned by 90 degrees to the right
+        file = io.BytesIO()
+        image.convert("RGB").rotate(90, expand=True).save(file, "PNG", exif=exif)
+    status, answer = post(server, file.getvalue())
+    assert status == 200 and answer["number"] == "25"
+    upright = post(server, PHOTO.read_bytes())[1]
+    for digit, same in zip(answer["digits"], upright["digits"], strict=True):
+        assert digit["box"] == pytest.approx(same["box"], abs=0.5)
+
+
+BAD = {
+    "empty": (b"", "Not a photo"),
+    "text": (b"<script>alert(1)</script>", "Not a photo"),
+    "cut short": (PHOTO.read_bytes()[:900], "Not a photo"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "Not a photo"),
+    "GIF": (encoded("GIF"), "Not a photo"),
+    "noise": (np.random.default_rng(0).bytes(5000), "Not a photo"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_photo_is_refused(server: str, name: str) -> None:
+    content, says = BAD[name]
+    status, answer = post(server, content)
+    assert status == 422 and says in answer["error"] and "\n" not in answer["error"]
+
+
+def test_a_photo_of_too_many_pixels_is_not_decoded(server: str) -> None:
+    bomb = encoded("PNG", (12000, 6000))  # 200 kB
+    status, answer = post(server, bomb)
+    assert status == 422 and "12000 x 6000 pixels" in answer["error"]
+
+
+def test_a_photo_of_too_many_bytes_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digits.serve.app.LARGEST", 1_000_000)
+    status, answer = post(server, b"x" * 1_000_001)
+    assert status == 413 and "Larger than" in answer["error"]
+    assert sent_photo.LARGEST > 10e6
+
+
+def test_other_sites_cannot_use_it(server: str) -> None:
+    assert post(server, PHOTO.read_bytes(), Sec_Fetch_Site="cross-site")[0] == 403
+    port = server.rpartition(":")[2]
+    with socket.create_connection(("127.0.0.1", int(port))) as link:
+        link.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert link.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_the_page_loads_nothing_from_elsewhere(server: str) -> None:
+    with urllib.request.urlopen(server) as answer:
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe-inline" not in policy
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+    for path in ("docs", "openapi.json", "../pyproject.toml"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{server}/{path}")
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="no Chromium: apt install chromium")
+def test_a_photo_dropped_on_the_page_is_read(server: str, tmp_path: Path) -> None:
+    sly = tmp_path / "=1+1,<img src=x onerror=document.title='x'>.png"
+    sly.write_bytes(PHOTO.read_bytes())
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"nothing")
+    with Browser(tmp_path / "profile") as page:
+        page.open(server)
+        page.drop(200, 150, sly, broken)
+        page.wait_for("document.querySelector('#state').textContent === '1 of 2 photos read'")
+        numbers = page.run("[...document.querySelectorAll('.number')].map(e => e.textContent)")
+        assert numbers[0] == "25" and "Not a photo" in numbers[1]
+        assert page.run("document.querySelectorAll('svg rect:not(.under)').length") == 2
+        assert page.run("document.querySelector('.name').textContent") == sly.name
+        assert page.run("document.title") == "digits"
+        rows = page.run("table()").splitlines()
+        assert rows[0] == "file_name,number,confidence,accepted,runner_up,boxes,error"
+        assert rows[1].startswith(f'"\'{sly.name}",25,') and ",yes," in rows[1]
+        for width in (1200, 390):
+            page.screenshot(tmp_path / f"{width}.png", width, 800)
+            assert page.run("document.documentElement.scrollWidth <= innerWidth")
