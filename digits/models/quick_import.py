@@ -1,8 +1,7 @@
 """torchvision imported without torch's compiler, which takes longer than all else together.
 
 Its RoI pooling asks `torch._dynamo` one question, and only where torchvision lacks operators of its
-own or algorithms must be deterministic; importing that for the question is 3.7 of predict.py's 8.7
-seconds of imports.
+own or algorithms must be deterministic; importing that for the question takes longer than torch.
 """
 
 import importlib
