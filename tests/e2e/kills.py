@@ -15,7 +15,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def moments() -> list[tuple[str, Moment, int]]:
     ]  # fmt: skip
 
 
-def main(count: int, workers: list[int], say: Callable[[str], None] = print) -> int:
+def main(count: int, workers: list[int]) -> int:
     """Kill, resume and compare; returns how many runs differ."""
     torch.set_num_threads(1)
     root, wrong = Path(tempfile.mkdtemp(prefix="digits-kills-")), 0
@@ -160,9 +159,12 @@ def main(count: int, workers: list[int], say: Callable[[str], None] = print) -> 
         )
         bad += [f"left {path.name}" for path in folder.glob("*.part")]
         wrong += bool(bad)
-        say(f"{'differs' if bad else 'same'}: {what}, {loaders} loading processes {'; '.join(bad)}")
+        print(
+            f"{'differs' if bad else 'same'}: {what}, {loaders} loading processes {'; '.join(bad)}",
+            flush=True,
+        )
     shutil.rmtree(root)
-    say(f"{wrong} of {len(chosen)} differ")
+    print(f"{wrong} of {len(chosen)} differ", flush=True)
     return wrong
 
 
