@@ -64,9 +64,8 @@ def read_history(folder: Path, name: str | None = None) -> History:
         key: {epoch: float(np.mean(seen)) for epoch, seen in sorted(epochs.items())}
         for key, epochs in values.items()
     }
-    for logged in (f"{LOSS}_epoch", f"{LOSS}_step"):  # Lightning's names where both are logged
-        if logged in means:
-            means.setdefault(LOSS, means[logged])
+    if f"{LOSS}_epoch" in means:  # of all steps; the other is of those that were logged
+        means[LOSS] = means[f"{LOSS}_epoch"]
     return History(name or folder.resolve().name, means)
 
 

@@ -3,13 +3,12 @@
 from typing import Any
 
 import lightning as L
-import numpy as np
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from digits.evaluation.pictures import Picture, draw_sheet
 from digits.training.module import DigitDetector
+from digits.training.tensorboard import add_picture
 from digits.types import target_number
 
 
@@ -45,9 +44,5 @@ class ReadingPictures(Callback):
 
     @rank_zero_only
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and self._pictures:
-                sheet = np.asarray(draw_sheet(self._pictures[: self.photos]))
-                logger.experiment.add_image(
-                    "val/readings", sheet, trainer.global_step, dataformats="HWC"
-                )
+        if self._pictures:
+            add_picture(trainer, "val/readings", draw_sheet(self._pictures[: self.photos]))

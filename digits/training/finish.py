@@ -6,10 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from digits import checkpoint
 from digits.console import console, result_table, with_progress
@@ -24,6 +21,7 @@ from digits.report.curves import save_curves
 from digits.report.gallery import FILE as GALLERY
 from digits.report.page import write_page
 from digits.report.runs import LOG, read_history
+from digits.training.tensorboard import add_final
 from digits.types import PhotoDataset
 
 
@@ -86,7 +84,8 @@ def score_checkpoint(
     write_json(folder / "metrics.json", metrics)
     pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
     report.save_gallery(folder / GALLERY, opener(valid))
-    _to_tensorboard(folder, figures, pictures)
+    config = loaded[checkpoint.KEY]["config"]
+    add_final(folder, config, figures | {"minutes": cost.minutes}, pictures)
     paths = {
         "checkpoint": path,
         "to resume": folder / "last.ckpt",
@@ -161,16 +160,3 @@ def _pages(folder: Path) -> dict[str, Path]:
     if (folder / LOG).is_file():
         curves["curves"] = save_curves(folder / "curves.png", [read_history(folder)])
     return curves | {"report": write_page(folder)}
-
-
-def _to_tensorboard(folder: Path, figures: dict[str, float], pictures: dict[str, Path]) -> None:
-    """Add the final figures and pictures to the events of the run, where it writes any."""
-    if not any(folder.glob("events.out.tfevents.*")):
-        return
-    with SummaryWriter(str(folder)) as writer:
-        for name, value in figures.items():
-            writer.add_scalar(f"final/{name}", value)
-        for name, path in pictures.items():
-            with Image.open(path) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
-            writer.add_image(f"final/{name}", pixels, dataformats="HWC")

@@ -71,6 +71,9 @@ class DigitDetector(L.LightningModule):
         values = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log_dict(values, batch_size=len(photos))
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(photos))
+        self.log(
+            "train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=len(photos)
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
@@ -90,13 +93,12 @@ class DigitDetector(L.LightningModule):
             self.log(f"val/{name}", value, prog_bar=name in shown, rank_zero_only=False)
 
     def configure_optimizers(self) -> Any:
-        features: list[nn.Parameter] = []
-        rest: list[nn.Parameter] = []
+        groups: dict[str, list[nn.Parameter]] = {"backbone": [], "head": []}
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
-                (features if name.startswith("backbone.") else rest).append(parameter)
+                groups["backbone" if name.startswith("backbone.") else "head"].append(parameter)
         factors = (self.backbone_lr_factor, 1.0)
-        return configure(self, self.optimizer_factory, self.schedule, (features, rest), factors)
+        return configure(self, self.optimizer_factory, self.schedule, groups, factors)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}

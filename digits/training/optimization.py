@@ -1,6 +1,6 @@
 """Optimizer and schedule of a training, by steps or by the clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -34,7 +34,7 @@ def configure(
     module: L.LightningModule,
     factory: OptimizerFactory,
     schedule: Schedule,
-    groups: Sequence[Sequence[nn.Parameter]],
+    groups: Mapping[str, Sequence[nn.Parameter]],
     lr_factors: Sequence[float],
 ) -> dict[str, Any]:
     """What `configure_optimizers` returns: the optimizer of parameter groups, and its schedule.
@@ -43,14 +43,14 @@ def configure(
         module: that is trained.
         factory: parameter groups to an optimizer.
         schedule: of the learning rate.
-        groups: of parameters.
+        groups: of parameters, by name; learning rates are logged as `train/lr/NAME`.
         lr_factors: of each group, on the optimizer's learning rate.
 
     Raises:
         DigitsError: arguments that the optimizer or the schedule does not know.
     """
     try:
-        optimizer = factory([{"params": list(group)} for group in groups])
+        optimizer = factory([{"params": list(group), "name": n} for n, group in groups.items()])
         schedule(0.0, 0)
     except (TypeError, ValueError) as error:
         raise DigitsError(
@@ -62,5 +62,5 @@ def configure(
     scheduler = LambdaLR(
         optimizer, lambda _: schedule(progress(module.trainer), module.trainer.current_epoch)
     )
-    step = {"scheduler": scheduler, "interval": "step"}
+    step = {"scheduler": scheduler, "interval": "step", "name": "train/lr"}
     return {"optimizer": optimizer, "lr_scheduler": step}

@@ -73,6 +73,7 @@ class DigitRecognizer(L.LightningModule):
                 "trainer.gradient_clip_val=1."
             )
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
+        self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -103,7 +104,7 @@ class DigitRecognizer(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         chosen = [p for p in self.model.parameters() if p.requires_grad]
-        return configure(self, self.optimizer_factory, self.schedule, (chosen,), (1.0,))
+        return configure(self, self.optimizer_factory, self.schedule, {"network": chosen}, (1.0,))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}

@@ -34,7 +34,7 @@ def test_the_history_of_a_run_is_by_epoch_and_knows_the_first_best_one(tmp_path:
 
 
 def test_losses_logged_per_step_and_per_epoch_are_that_of_the_epoch(tmp_path: Path) -> None:
-    text = "epoch,step,train/loss_step,train/loss_epoch\n0,9,3.0,\n0,9,,2.75\n"
+    text = "epoch,step,train/loss,train/loss_epoch\n0,9,3.0,\n0,9,,2.75\n"
     assert read_history(run(tmp_path / "run", text)).curves[LOSS] == {1: 2.75}
 
 
