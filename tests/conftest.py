@@ -29,6 +29,7 @@ TINY = (
     "trainer.accelerator=cpu",
     "trainer.max_epochs=1",
     "trainer.limit_train_batches=2",
+    "trainer.log_every_n_steps=1",
     "batch_size=4",
     "num_workers=0",
     "model.min_size=48",

@@ -175,7 +175,7 @@ def _loggers(cfg: DictConfig, steps: int | None) -> list[Any]:
     """The loggers of a run; with steps, they go on with what lies in its folder."""
     loggers = []
     for one in filter(None, cfg.values()):
-        purge = {"purge_step": steps} if one._target_.endswith(".TensorBoardLogger") else {}
+        purge = {"purge_step": steps} if one._target_.endswith(".TensorBoardLog") else {}
         loggers.append(instantiate(one, **purge))
         if steps is not None and isinstance(loggers[-1], CsvLog):
             loggers[-1].go_on(steps)
