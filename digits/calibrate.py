@@ -3,7 +3,7 @@
 python -m digits.calibrate best.ckpt detections.json --labels valid.json
 
 For checkpoints that were trained with `reading=threshold`, or that are to be read at another size:
-`--inference min_size=72` keeps in the checkpoint what `+inference.min_size=72` was for predict.py.
+`--inference min_size=72` keeps in the checkpoint what `inference.min_size=72` was for predict.py.
 """
 
 import argparse

@@ -112,20 +112,31 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
             raise
         line = line.replace("[", "\\[")
         _errors.print(f"[bold red]Error:[/bold red] {line}", markup=True)
-        sys.exit(1)
+    sys.exit(1)  # not within the handler, whose frames would live on to the interpreter's end
 
 
 def error_line(error: Exception) -> str | None:
     """What `one_line_errors` says of an error; None: it is a fault of the program."""
     cause = _cause(error)
     if cause is None and not isinstance(error, InstantiationException):
-        return None
+        return " ".join(str(error).split()) if _is_refusal_of_lightning(error) else None
     text = str(cause or error)
     if cause is None:
         text = " ".join(text.split())  # what was called, what it said, which key: three lines
     if "Original Traceback" in text:  # raised in a loading process, which wraps the text
         text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
     return text
+
+
+def _is_refusal_of_lightning(error: Exception) -> bool:
+    """Whether Lightning's Trainer refuses its settings, such as an accelerator that is not here."""
+    if type(error).__name__ == "MisconfigurationException":
+        return True
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return isinstance(error, ValueError) and where.startswith("lightning.pytorch.")
 
 
 def _cause(error: BaseException | None) -> DigitsError | None:

@@ -117,12 +117,6 @@ def test_boxes_are_refined_as_valid_decided_or_as_asked(
     assert SubmissionOptions(Path("out"), refine=asked).refines(decided) is refined
 
 
-def test_an_unknown_refinement_is_refused() -> None:
-    says = "submission.refine=maybe: expected true, false or auto"
-    with pytest.raises(DigitsError, match=says):
-        SubmissionOptions(Path("out"), refine="maybe")
-
-
 def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
     with pytest.raises(DigitsError, match="weights do not fit .*roi_side.*expected .256, 1600."):
         checkpoint.rebuild(loaded, {"roi_side": 5})

@@ -5,15 +5,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import digits.cli.folders  # noqa: F401 - names folders in conf/predict.yaml
 from digits import checkpoint
 from digits.cli.trust import trusted
-from digits.console import on_stderr, one_line_errors, quiet
+from digits.console import on_stderr, quiet
 from digits.data.contract import checked
 from digits.data.folder import PhotoFolder
 from digits.ensemble.members import find_files
@@ -25,13 +23,10 @@ from digits.inference.detect import choose_device
 from digits.inference.options import InferenceOptions, SubmissionOptions
 from digits.inference.single import submit_one
 from digits.recognition.checkpoint import open_recognizers
-from digits.resources import CONF
 from digits.sweep.callback import command
 from digits.types import PhotoDataset
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
-@one_line_errors
 def main(cfg: DictConfig) -> float | None:
     """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()

@@ -1,12 +1,9 @@
 """`resume=RUN`: the command of a run with what is given beside it, going on from its last.ckpt."""
 
-import functools
 import re
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -33,19 +30,9 @@ def own_overrides() -> list[str]:
     return [word for word in words if word.lstrip("+~").partition("=")[0] not in _OWN]
 
 
-def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
-    """Let a command line hold `resume=RUN`, which Hydra then never sees."""
-
-    @functools.wraps(main)
-    def wrapped() -> Any:
-        sys.argv[1:] = _expanded(sys.argv[1:])
-        return main()
-
-    return wrapped
-
-
 @one_line_errors
-def _expanded(words: list[str]) -> list[str]:
+def expanded(words: list[str]) -> list[str]:
+    """A command line that may hold `resume=RUN`, with the settings of that run in its place."""
     given = [word for word in words if not word.startswith("resume=")]
     runs = [word.partition("=")[2] for word in words if word.startswith("resume=")]
     if not runs or runs[-1] in ("", "null"):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 import lightning as L
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -12,23 +11,24 @@ from omegaconf import DictConfig, OmegaConf
 from digits import checkpoint, fingerprints
 from digits.builders import refuse_unreadable
 from digits.cli.folders import refused_leaves_nothing
-from digits.cli.resuming import go_on, own_overrides, resumable
+from digits.cli.resuming import go_on, own_overrides
+from digits.cli.settings import check_composed
+from digits.cli.trainer import kept_callbacks, switches
 from digits.cli.trust import trusted
-from digits.console import banner, one_line_errors, quiet
+from digits.console import banner, quiet
 from digits.data.datamodule import DigitsDataModule
 from digits.inference.detect import choose_device
 from digits.inference.options import InferenceOptions
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowJitter
 from digits.recognition.datamodule import RowsDataModule
-from digits.resources import CONF
 from digits.run_info import versions, write_run_files
 from digits.sweep.callback import command, job_of_sweep
 from digits.training.finish import TrainingCost, count_parameters, finish_recognizer, finish_run
 from digits.training.interruption import Interruption
 from digits.training.loggers import CsvLog
 from digits.training.module import DigitDetector
-from digits.training.progress import LiveBar, budget
+from digits.training.progress import budget
 from digits.training.recognizer import DigitRecognizer
 from digits.training.resuming import Stored, open_run, training_timer
 from digits.training.saving import WholeCheckpoints
@@ -36,13 +36,11 @@ from digits.training.streams import EpochStreams
 from digits.types import PhotoDataset
 
 
-@resumable
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-@one_line_errors
 @job_of_sweep
 def main(cfg: DictConfig) -> float | None:
     """Train, and score the best checkpoint on valid; returns its mAP, for sweepers."""
     quiet()
+    check_composed(cfg, "train")  # a sweeper may have chosen values itself
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     trust = trusted(config)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -150,11 +148,11 @@ def _fit(
     for partial in folder.glob("*.part"):  # of a run that was killed while it wrote
         partial.unlink()
     own = (timer, EpochStreams(cfg.seed), interruption)
+    loggers = _loggers(cfg.logger, steps)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
-        callbacks=[*_callbacks(cfg), *own],
-        logger=_loggers(cfg.logger, steps),
-        enable_progress_bar=False,  # callbacks.progress_bar is ours
+        callbacks=[*kept_callbacks(cfg.trainer, cfg.callbacks, bool(loggers)), *own],
+        **{"logger": loggers or False} | switches(cfg.trainer, folder),
         plugins=[*(instantiate(cfg.trainer.plugins) or []), WholeCheckpoints()],
     )
     if trainer.is_global_zero:
@@ -163,12 +161,6 @@ def _fit(
     trainer.fit(module, data, ckpt_path=run.path if run else None, weights_only=True)
     minutes = timer.time_elapsed() / 60
     return TrainingCost(trainer.current_epoch, minutes, size) if trainer.is_global_zero else None
-
-
-def _callbacks(cfg: DictConfig) -> list[L.Callback]:
-    callbacks = [one for one in instantiate(cfg.callbacks).values() if one]
-    shown = cfg.trainer.enable_progress_bar
-    return [one for one in callbacks if shown or not isinstance(one, LiveBar)]
 
 
 def _loggers(cfg: DictConfig, steps: int | None) -> list[Any]:

@@ -8,8 +8,6 @@ from digits import resources
 from digits.ensemble.fusion import Fusion
 from digits.errors import DigitsError
 
-METHODS = ("wbf", "none")
-
 
 @dataclass(frozen=True)
 class FusionOptions:
@@ -34,12 +32,6 @@ class FusionOptions:
     fit: str | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise DigitsError(f"fusion.method={self.method}: expected {', '.join(METHODS)}.")
-        if isinstance(self.weights, str) and self.weights != "auto":
-            raise DigitsError(
-                f"fusion.weights={self.weights}: expected auto, null, or a list of numbers."
-            )
         if self.fit and not Path(self.fit).is_file():
             raise DigitsError(f"fusion.fit={self.fit}: not a fusion.json (there is no such file).")
 

@@ -7,9 +7,6 @@ from typing import Any
 
 import torch
 
-from digits.errors import DigitsError
-from digits.evaluation.evaluator import check_backend
-from digits.inference.photo_pictures import CHOICES
 from digits.recognition.recognizer import Recognizer
 
 
@@ -48,14 +45,12 @@ class SubmissionOptions:
         refine: whether boxes are refined; `auto`: as valid decided.
         min_confidence: numbers at least this sure are accepted; None: as fitted
             (`digits.reading.acceptance`).
-        pictures: which photos are drawn (`digits.inference.photo_pictures.CHOICES`).
+        pictures: which photos are drawn (`digits.inference.photo_pictures`).
         json: whether stdout gets a JSON object per photo.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
         settings: all of them, for config.yaml.
         command: that was typed, for run.json.
 
-    Raises:
-        DigitsError: names the option that is wrong.
     """
 
     folder: Path
@@ -66,18 +61,6 @@ class SubmissionOptions:
     map_backend: str = "faster_coco_eval"
     settings: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
-
-    def __post_init__(self) -> None:
-        if self.refine not in (True, False, "auto"):
-            raise DigitsError(f"submission.refine={self.refine}: expected true, false or auto.")
-        if self.pictures not in CHOICES:
-            raise DigitsError(f"pictures={self.pictures}: expected one of {', '.join(CHOICES)}.")
-        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
-            raise DigitsError(
-                f"submission.min_confidence={self.min_confidence}: expected a share in [0, 1], "
-                "such as 0.98; 0 accepts every number."
-            )
-        check_backend(self.map_backend)
 
     def refines(self, decided: bool) -> bool:
         """Whether boxes are refined, given what valid decided."""

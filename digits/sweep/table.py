@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.measure import Measurement
 from rich.table import Table
 
 from digits.console import console
@@ -96,16 +97,12 @@ def write_table(folder: Path) -> list[dict[str, Any]]:
 
 def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
     """Show the jobs, the errors of those that failed, and what to do next."""
-    table = Table(title=f"sweep {folder}", title_justify="left")
-    table.add_column("job", overflow="fold")
-    for heading in _COLUMNS:
-        table.add_column(heading, justify="right")
-    for job in jobs:
-        values = ((job[name], form) for name, form in _COLUMNS.values())
-        cells = ["" if value is None else form.format(value) for value, form in values]
-        if job["status"] != "finished":
-            cells[0] = job["status"]
-        table.add_row(job["job"], *cells)
+    headings, unbounded = list(_COLUMNS), console.options.update(width=1000)
+    table = _table(folder, jobs, headings)
+    # In a narrow terminal the columns that matter stay legible; sweep.csv has all.
+    while headings[1:] and Measurement.get(console, unbounded, table).minimum > console.width:
+        headings.pop()
+        table = _table(folder, jobs, headings)
     console.print(table)
     for job in jobs:
         if job["error"]:
@@ -121,6 +118,20 @@ def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
     if len(finished) > 1:
         fused = f"{predict}{shlex.quote(str(folder))} {reads}"
         console.print(f"All {len(finished)}, fused: {fused}", markup=False)
+
+
+def _table(folder: Path, jobs: list[dict[str, Any]], headings: list[str]) -> Table:
+    table = Table(title=f"sweep {folder}", title_justify="left")
+    table.add_column("job", overflow="fold", min_width=8)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for job in jobs:
+        values = ((job[_COLUMNS[heading][0]], _COLUMNS[heading][1]) for heading in headings)
+        cells = ["" if value is None else form.format(value) for value, form in values]
+        if job["status"] != "finished":
+            cells[0] = job["status"]
+        table.add_row(job["job"], *cells)
+    return table
 
 
 def _reads(config: Path) -> str:

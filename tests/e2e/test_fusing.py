@@ -180,12 +180,6 @@ def test_members_of_other_photos_or_classes_are_refused_by_name(
     ("overrides", "says"),
     [
         (["fusion.weights=[1,1,1]"], "3 numbers for 2 members"),
-        (["fusion.weights=atuo"], "fusion.weights=atuo: expected auto, null"),
-        (["fusion.iou=7"], "fusion.iou=7"),
-        (["tta.scales=[0]"], "tta.scales: expected factors above 0"),
-        (["submission.refine=maybe"], "submission.refine=maybe: expected true, false or auto"),
-        (["submission.min_confidence=2"], "submission.min_confidence=2: expected a share"),
-        (["map_backend=matlab"], "map_backend=matlab: expected one of"),
         (["labels=valid.json"], "labels is set without detections"),
         (["fusion.fit=/no.json"], "fusion.fit=/no.json: not a fusion.json"),
         (["detections=[a.json]"], "ckpt and detections are both set"),

@@ -133,11 +133,8 @@ def test_what_weights_mean() -> None:
     assert auto.fusion(2) == Fusion((1.0, 1.0), 0.5) and auto.tunes
     assert FusionOptions().fusion(2) == Fusion((1.0, 1.0)) and not FusionOptions().tunes
     assert FusionOptions("wbf", [1.5, 1]).fusion(2) == Fusion((1.5, 1.0))
-    for weights, says in (([1.0], "1 numbers for 2 members"), ("atuo", "expected auto, null")):
-        with pytest.raises(DigitsError, match=says):
-            FusionOptions("wbf", weights).fusion(2)
-    with pytest.raises(DigitsError, match=r"fusion.method=nms: expected wbf, none"):
-        FusionOptions("nms")
+    with pytest.raises(DigitsError, match="1 numbers for 2 members"):
+        FusionOptions("wbf", [1.0]).fusion(2)
 
 
 def test_the_files_that_an_argument_means(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from digits.detections import read_detections
 from digits.errors import DigitsError
-from digits.inference.options import SubmissionOptions
 from digits.inference.results import PhotoResult
 from digits.inference.submission import SubmissionWriter
 from digits.reading import ThresholdReader
@@ -119,13 +118,6 @@ def test_refined_boxes_go_into_pred_json_alone(tmp_path: Path) -> None:
     assert [b["bbox"][0] for b in boxes] == refined[:, 0].tolist()
     _, (record,) = read_detections(tmp_path / "detections.json")
     assert torch.equal(record["boxes"], PHOTOS[0]["boxes"])
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.5])
-def test_a_confidence_outside_0_to_1_is_refused(tmp_path: Path, value: float) -> None:
-    says = r"submission.min_confidence=.*expected a share in \[0, 1\]"
-    with pytest.raises(DigitsError, match=says):
-        SubmissionOptions(tmp_path, min_confidence=value)
 
 
 def test_detections_json_can_be_read_back(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def stored_words(monkeypatch: pytest.MonkeyPatch, folder: Path, words: Any) -> l
     description = {**run.description, "overrides": words}
     own = type(run)(run.path, run.epochs, run.steps, run.seconds, description)
     monkeypatch.setattr(command_line, "read_stored", lambda path, key: own)
-    return command_line._expanded([f"resume={folder}", "batch_size=2"])
+    return command_line.expanded([f"resume={folder}", "batch_size=2"])
 
 
 @pytest.mark.parametrize(

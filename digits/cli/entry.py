@@ -1,0 +1,121 @@
+"""The commands train and predict: what is typed is checked before torch is imported."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig
+
+import digits.cli.folders  # noqa: F401 - names the folders of runs
+from digits.cli.help import show_help, show_info
+from digits.cli.settings import checked
+from digits.console import console, one_line_errors
+from digits.errors import DigitsError
+from digits.resources import CONF
+
+
+def train() -> None:
+    """The command train.py."""
+    _run("train", _train)
+
+
+def predict() -> None:
+    """The command predict.py."""
+    _run("predict", _predict)
+
+
+@one_line_errors
+def _train(cfg: DictConfig) -> float | None:
+    from digits.cli.train import main
+
+    return main(cfg)
+
+
+@one_line_errors
+def _predict(cfg: DictConfig) -> float | None:
+    from digits.cli.predict import main
+
+    return main(cfg)
+
+
+def _run(command: str, task: Callable[[Any], Any]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no letter that the terminal lacks ends a run
+            stream.reconfigure(errors="replace")
+    sys.argv[1:] = _prepare(command, sys.argv[1:])
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+
+
+@one_line_errors
+def _prepare(command: str, argv: list[str]) -> list[str]:
+    """The command line as Hydra shall read it."""
+    if command == "train" and any(word.startswith("resume=") for word in argv):
+        from digits.cli.resuming import expanded  # opens a checkpoint, with torch
+
+        argv = expanded(argv)
+    conf = Path(CONF)
+    if "--info" in argv and (words := [x for x in argv if not x.startswith("-")]):
+        _print_and_end("\n\n".join(show_info(word, conf) for word in words))
+    if {"--help", "-h"} & set(argv):
+        words = [x for x in argv if not x.startswith("-")]
+        _print_and_end("\n\n".join(show_info(x, conf) for x in words) or show_help(command, conf))
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    options, unknown = parser.parse_known_intermixed_args(argv)
+    flags = _without(argv, options.overrides)
+    if unknown:
+        raise DigitsError(f"{unknown[0]}: no such option; settings are written KEY=VALUE.")
+    if options.shell_completion or options.hydra_help or options.info:
+        return argv
+    chosen = str(Path(options.config_path or CONF).absolute())
+    more = options.config_dir and str(Path(options.config_dir).absolute())
+    words, config = checked(
+        options.config_name or command, options.overrides, chosen, more, options.multirun
+    )
+    _refuse_unwritable(Path(config.hydra.run.dir))
+    return [*flags, *words]
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder for outputs that can't be made or written, before hours of work."""
+    made: list[Path] = []
+    try:
+        for path in (*reversed(folder.parents), folder):
+            if not path.is_dir():
+                path.mkdir()
+                made.append(path)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied")
+    except OSError as error:
+        raise DigitsError(
+            f"output_dir={folder}: no directory that can be written ({error.strerror})."
+        ) from error
+    finally:
+        for path in reversed(made):
+            path.rmdir()
+
+
+def _print_and_end(text: str) -> NoReturn:
+    console.print(text, markup=False)
+    sys.exit(0)
+
+
+def _without(argv: list[str], words: list[str]) -> list[str]:
+    """What is left of a command line beside its settings: options and their values."""
+    left = list(words)
+    flags = []
+    for text in argv:
+        if text in left and "=" in text:
+            left.remove(text)
+        else:
+            flags.append(text)
+    return flags
+
+
+def _refuse(message: str) -> NoReturn:
+    raise DigitsError(f"{message.rstrip('.')}; --help shows what there is.")

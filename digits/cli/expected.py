@@ -1,0 +1,70 @@
+"""Values and types in the words of a message."""
+
+from typing import Any
+
+import msgspec.inspect as kinds
+
+_LONGEST = 60  # characters of a value
+_HUGE = 1e10  # bounds beyond it are not worth a word
+
+
+def shown(value: object) -> str:
+    """A value as it is typed on the command line, shortened."""
+    text = _typed(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_typed(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_typed, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value) or "''"
+
+
+def in_words(declaration: Any) -> str:
+    """What a declared type takes: `a whole number of at least 1, or null`."""
+    return _words(kinds.type_info(declaration))
+
+
+def _words(kind: kinds.Type) -> str:
+    match kind:
+        case kinds.Metadata():
+            title = (kind.extra_json_schema or {}).get("title")
+            return title or _words(kind.type)
+        case kinds.UnionType():
+            return " or ".join(map(_words, kind.types))
+        case kinds.LiteralType():
+            return " or ".join(dict.fromkeys(map(_typed, kind.values)))
+        case kinds.IntType():
+            return "a whole number" + _bounds(kind)
+        case kinds.FloatType():
+            return "a number" + _bounds(kind)
+        case kinds.ListType():
+            return f"a list, each {_words(kind.item_type)}"
+        case kinds.DictType() | kinds.TypedDictType():
+            return "named settings"
+        case kinds.StrType():
+            return "text"
+        case kinds.BoolType():
+            return "true or false"
+        case kinds.NoneType():
+            return "null"
+    return "something else"
+
+
+def _bounds(kind: kinds.IntType | kinds.FloatType) -> str:
+    low, high = (value if value is None or abs(value) < _HUGE else None for value in _ends(kind))
+    if low is None:
+        return ""
+    if high is None:
+        return f" of at least {low}" if kind.gt is None else f" above {low}"
+    below = " (exclusive)" if kind.lt is not None else ""
+    return f" from {low} to {high}{below}" if kind.gt is None else f" above {low}, up to {high}"
+
+
+def _ends(kind: kinds.IntType | kinds.FloatType) -> tuple[float | None, float | None]:
+    low = kind.ge if kind.ge is not None else kind.gt
+    return low, kind.le if kind.le is not None else kind.lt

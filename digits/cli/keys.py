@@ -1,0 +1,112 @@
+"""The words of a command line against the groups and settings that there are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+
+from digits.cli.hints import closest, nearest
+from digits.cli.options.commands import COMMANDS
+from digits.cli.schema import declared, flatten, is_path, settings_of
+from digits.cli.words import Word, alternatives, as_path
+from digits.errors import DigitsError
+from digits.resources import CONF
+
+
+def options_of(group: str) -> list[str]:
+    """The options of a group; none where there is no such group."""
+    if "." in group:
+        return []
+    options: list[str] = GlobalHydra.instance().config_loader().get_group_options(group)
+    return options
+
+
+def as_group(word: Word) -> Word:
+    """The word of a group, after a look at its options.
+
+    Raises:
+        DigitsError: there is no such option.
+    """
+    if word.prefix == "~" or word.value is None or word.value.startswith("{"):
+        return word
+    there = options_of(word.key)
+    for text in alternatives(word):
+        names = text.partition("=")[2].strip("[]").split(",")
+        for name in (name.strip().strip("'\"") for name in names):
+            if name not in there:
+                meant = closest(name, there)
+                hint = f" Did you mean {word.key}={meant}?" if meant else ""
+                raise DigitsError(
+                    f"{word.key}={name}: there is no such option; expected one of "
+                    f"{', '.join(there)}.{hint}"
+                )
+    return word
+
+
+def refuse_strange_groups(groups: Sequence[Word], choices: Mapping[str, Any], command: str) -> None:
+    """Refuse groups of the other command.
+
+    Raises:
+        DigitsError: names the groups that the command has.
+    """
+    for word in groups:
+        if word.key not in choices and not word.package and word.prefix != "~":
+            raise DigitsError(
+                f"{word}: {command}.py has no such group; it has "
+                f"{', '.join(name for name in choices if not name.startswith('hydra/'))}."
+            )
+
+
+def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool) -> Word:
+    """The word of a setting, added where it is declared but in no file, quoted if it is a path.
+
+    Args:
+        word: as typed.
+        config: as composed without it, interpolations unresolved.
+        command: `train` or `predict`.
+        sweep: whether `a,b` means one job each.
+
+    Raises:
+        DigitsError: there is no such setting; says which was probably meant.
+    """
+    if word.package:
+        return word
+    there, declaration = _find(word.key, config, command)
+    if there is None and (word.prefix == "" or "." not in word.key):
+        own = {key: value for key, value in config.items() if key not in ("hydra", "suggested")}
+        known = [*config["hydra"]["runtime"]["choices"], *flatten(own, COMMANDS[command])]
+        meant = _of_other_option(word.key) or nearest(word.key, list(dict.fromkeys(known)))
+        hint = f"did you mean {meant}?" if meant else f"{command}.py --help lists all."
+        raise DigitsError(f"{word.key}={word.value}: there is no such setting; {hint}")
+    if word.prefix != "~" and there is not None:
+        word = word._replace(prefix="" if there else "++")
+    return as_path(word, sweep) if declaration is not None and is_path(declaration) else word
+
+
+def _of_other_option(key: str) -> str | None:
+    """The option of a group, such as `data=coco`, that has a setting which the chosen one lacks."""
+    group, _, rest = key.partition(".")
+    for path in sorted((CONF / group).glob("*.yaml")) if rest else ():
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        known = settings_of(content.get(group, content)) or {}
+        if rest.partition(".")[0] in known:
+            return f"{key} with {group}={path.stem}"
+    return None
+
+
+def _find(key: str, config: Mapping[str, Any], command: str) -> tuple[bool | None, Any]:
+    """Whether a setting is in the configuration (None: nor declared), and its declared type."""
+    node: Any = config
+    known: dict[str, Any] | None = declared(COMMANDS[command])
+    there, declaration = False, None
+    for name in key.split("."):
+        if isinstance(node, list):
+            return True, None
+        if not isinstance(node, Mapping) or (name not in node and name not in (known or {})):
+            linked = isinstance(node, str) and node.startswith("${")
+            return (True, None) if linked else (None, None)
+        declaration = (known or {}).get(name)
+        there, node = name in node, node.get(name)
+        known = settings_of(node if isinstance(node, Mapping) else {}, declaration)
+    return there, declaration

@@ -1,0 +1,1 @@
+"""What every setting may be: one declaration per option group, checked before torch is imported."""

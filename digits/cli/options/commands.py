@@ -1,0 +1,65 @@
+"""Settings that stand in no group, of each command, and where each group is declared."""
+
+from typing import Any, Literal, TypedDict
+
+from digits.cli.options import data, models, reading, training
+from digits.cli.options.types import Count, File, Files, Group, Index, NotNegative, Seed
+
+_Backend = Literal["faster_coco_eval", "pycocotools"]
+
+
+class Train(TypedDict, total=False):
+    """What train.py takes."""
+
+    task: Literal["detector", "recognizer"]
+    trainer: Group
+    data: Group
+    augmentation: Group
+    model: Group
+    backbone: Group
+    optimizer: Group
+    scheduler: Group
+    reading: Group
+    callbacks: dict[str, Group | None]
+    logger: dict[str, Group | None]
+    recognizer: models.Recognizer
+    batch_size: Count
+    num_workers: Index | None
+    seed: Seed
+    backbone_lr_factor: NotNegative
+    map_backend: _Backend
+    resume: File | None
+    ckpt_path: File | None
+    trust: str | list[str] | None
+    output_dir: File
+    run_dir: File
+
+
+class Predict(TypedDict, total=False):
+    """What predict.py takes."""
+
+    data: Group
+    reading: Group
+    fusion: reading.Fusion
+    tta: reading.Scales
+    ckpt: Files | None
+    detections: Files | None
+    labels: File | None
+    recognizer: Files | None
+    split: Literal["test", "valid", "train", "extra"]
+    photos: Files | None
+    pictures: Literal["all", "doubtful", "none"]
+    json: bool
+    batch_size: Count
+    num_workers: Index | None
+    device: str
+    inference: models.Inference
+    submission: reading.Submission
+    map_backend: _Backend
+    trust: str | list[str] | None
+    output_dir: File
+
+
+COMMANDS: dict[str, type] = {"train": Train, "predict": Predict}
+TARGETS: dict[str, Any] = data.TARGETS | models.TARGETS | reading.TARGETS | training.TARGETS
+"""`_target_` to the declaration of its settings."""

@@ -1,0 +1,47 @@
+"""What types cannot say of settings: values that exclude one another, numbers with an exception."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Settings = Mapping[str, Any]
+Misfits = Iterator[tuple[str, str]]
+"""The setting that does not fit, and what was expected."""
+
+_DURATION = re.compile(r"\d+:\d\d?:\d\d?:\d\d?")
+_DEVICES = re.compile(r"auto|-1|[1-9]\d*|\d+(,\d+)+,?|\d+,")
+
+
+def _trainer(settings: Settings) -> Misfits:
+    for key in ("max_epochs", "max_steps"):
+        if settings.get(key) == 0:
+            yield key, "at least 1, or -1 for no bound: nothing would be trained"
+    devices = settings.get("devices")
+    if devices in (0, []) or (isinstance(devices, str) and not _DEVICES.fullmatch(devices)):
+        yield "devices", "a number of devices, auto, -1 for all, or a list such as [0,1]"
+    time = settings.get("max_time")
+    if isinstance(time, str) and not (_DURATION.fullmatch(time) and time.strip("0:")):
+        yield "max_time", "a duration above 0 as DD:HH:MM:SS, such as 00:00:20:00"
+    precision = str(settings.get("precision"))
+    if precision in ("16-true", "bf16-true", "64-true", "64"):
+        yield "precision", "32-true, bf16-mixed or 16-mixed: boxes in pixels want 32 bits"
+    every, batches = settings.get("val_check_interval"), settings.get("limit_train_batches")
+    if isinstance(every, int) and isinstance(batches, int) and every > batches:
+        yield "val_check_interval", f"at most trainer.limit_train_batches={batches}"
+
+
+def _sgd(settings: Settings) -> Misfits:
+    if settings.get("nesterov") and not settings.get("momentum"):
+        yield "momentum", "above 0 with Nesterov's method (optimizer.nesterov=true)"
+
+
+def _mixed(settings: Settings) -> Misfits:
+    if not any(share > 0 for share in settings.get("shares", {}).values()):
+        yield "shares", "at least one share above 0"
+
+
+RULES: dict[str, Callable[[Settings], Misfits]] = {
+    "lightning.Trainer": _trainer,
+    "torch.optim.SGD": _sgd,
+    "digits.data.mixed.open_split": _mixed,
+}

@@ -1,0 +1,124 @@
+"""The words of a command line: each `KEY=VALUE`, in a form that Hydra reads as it was meant."""
+
+import os
+import re
+from typing import NamedTuple, cast
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    Quote,
+    QuotedString,
+)
+from hydra.errors import HydraException
+
+from digits.errors import DigitsError
+
+_WORD = re.compile(r"(\+\+|\+|~)?([^=@]+)(@[^=]*)?(?:=(.*))?", re.DOTALL)
+
+
+class Word(NamedTuple):
+    """A word in parts.
+
+    Attributes:
+        prefix: `+`, `++`, `~` or nothing.
+        key: such as `optimizer.lr`, or of a group.
+        package: of a group, with its `@`.
+        value: as typed; None where there is no `=`.
+    """
+
+    prefix: str
+    key: str
+    package: str
+    value: str | None
+
+    def __str__(self) -> str:
+        value = "" if self.value is None else f"={self.value}"
+        return f"{self.prefix}{self.key}{self.package}{value}"
+
+
+def split(text: str) -> Word:
+    """A word in its parts.
+
+    Raises:
+        DigitsError: it is no setting.
+    """
+    match = _WORD.fullmatch(text)
+    if not match or (match[4] is None and match[1] != "~"):
+        raise DigitsError(f"{text}: expected a setting, as KEY=VALUE; --help lists them.")
+    return Word(match[1] or "", match[2], match[3] or "", match[4])
+
+
+def parse(word: Word) -> Override:
+    """A word as Hydra reads it.
+
+    Raises:
+        DigitsError: not what Hydra's grammar takes.
+    """
+    try:
+        return OverridesParser.create().parse_override(str(word))
+    except HydraException as error:
+        raise DigitsError(
+            f"{word.key}={word.value}: spaces and ,:=()[]{{}}#'\" in text want quotes of its own "
+            f"within the shell's: \"{word.key}='...'\"."
+        ) from error
+
+
+def alternatives(word: Word) -> list[str]:
+    """The word once for every value of a sweep; once where it is none."""
+    if word.value is None or word.prefix == "~":
+        return [str(word)]
+    override = parse(word)
+    if not override.is_sweep_override():
+        return [str(word)]
+    if isinstance(override.value(), ChoiceSweep):
+        values = list(override.sweep_string_iterator())
+    elif override.is_range_sweep():
+        values = [str(value) for value in override.sweep_iterator()]
+    elif override.is_interval_sweep():
+        ends = cast(IntervalSweep, override.value())
+        values = [str(ends.start), str(ends.end)]
+    else:
+        values = [word.value]
+    return [str(word._replace(value=value)) for value in values]
+
+
+def as_path(word: Word, sweep: bool) -> Word:
+    """The word of a setting that holds a path, quoted so that it is taken as it was typed.
+
+    Left as they are: text in quotes, null, interpolations, and in a sweep `a,b`. A path that exists
+    is always taken literally.
+    """
+    raw = word.value or ""
+    if not os.path.lexists(raw):
+        if raw == "null" or raw.startswith("{"):
+            return word
+        if (raw[:1] in ("'", '"') or "${" in raw) and _is_readable(word):
+            return word
+        if raw.startswith("[") and raw.endswith("]"):
+            return word if _is_readable(word) else word._replace(value=_quoted_list(raw))
+        if sweep and _is_readable(word) and parse(word).is_sweep_override():
+            return word
+        raw = os.path.expanduser(raw)
+    return word._replace(value=quoted(raw))
+
+
+def quoted(text: str) -> str:
+    """Text in quotes that Hydra takes off again."""
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _quoted_list(raw: str) -> str:
+    items = (item.strip() for item in raw[1:-1].split(","))
+    plain = (item if item[:1] in ("'", '"') else quoted(os.path.expanduser(item)) for item in items)
+    return "[" + ",".join(plain) + "]"
+
+
+def _is_readable(word: Word) -> bool:
+    try:
+        parse(word)
+    except DigitsError:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""What the commands do before they import anything slow: help, flags, folders, encodings."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from digits.cli import entry
+from digits.cli.about import EXAMPLES
+from digits.cli.help import show_help, show_info
+from digits.cli.settings import checked
+from digits.errors import DigitsError
+from digits.resources import CONF
+
+
+def run(command: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", [f"{command}.py", *words])
+    with pytest.raises(SystemExit) as end:
+        getattr(entry, command)()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_help_names_every_group_and_setting(command: str) -> None:
+    text = show_help(command, CONF)
+    config = checked(command, [], str(CONF))[1]
+    for group, option in config.hydra.runtime.choices.items():
+        if not group.startswith("hydra/"):
+            assert f"\n  {group} " in text and (option is None or f"{option}*" in text), group
+    groups = {"hydra", "suggested", "trainer", *config.hydra.runtime.choices}
+    for key in set(map(str, config)) - groups:
+        assert f"\n  {key}" in text, key
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_the_examples_of_the_help_are_settings_that_there_are(command: str) -> None:
+    for words, _ in EXAMPLES[command]:
+        sweep = words.startswith("-m ")
+        checked(command, words.removeprefix("-m ").split(), str(CONF), sweep=sweep)
+
+
+def test_info_shows_an_option_with_its_comments() -> None:
+    assert "nesterov: true  # (bool)" in show_info("optimizer=sgd", CONF)
+    assert "vgg16 " in show_info("backbone", CONF)
+    assert "a SLURM job" in show_info("hydra/launcher=submitit_slurm", CONF)
+    with pytest.raises(
+        DigitsError, match=r"no such option; did you mean sgd\? There is adamw, sgd"
+    ):
+        show_info("optimizer=sdg", CONF)
+    with pytest.raises(DigitsError, match="no such group; did you mean backbone"):
+        show_info("bakbone", CONF)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--help"], "Examples:"),
+        (["--help", "optimizer=sgd"], "nesterov"),
+        (["--info", "tta"], "scales"),
+    ],
+)
+def test_help_ends_well(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", *words, monkeypatch=monkeypatch) == 0
+    assert says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--epochs", "3"], "--epochs: no such option; settings are written KEY=VALUE."),
+        (["photo.jpg"], "photo.jpg: expected a setting, as KEY=VALUE"),
+        (["--cfg", "everything"], "invalid choice: 'everything'"),
+        (["output_dir=/dev/null"], "output_dir=/dev/null: no directory that can be written (File "),
+        (["output_dir=/dev/null/x"], "output_dir=/dev/null/x: no directory that can be written"),
+        ([f"output_dir={'x' * 300}"], "no directory that can be written (File name too long)"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", *words, monkeypatch=monkeypatch) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("Error: ") and says in line
+
+
+def test_flags_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = entry._prepare("train", ["seed=0,1", "-m", "trainer.max_epochs=1"])
+    assert words == ["-m", "seed=0,1", "trainer.max_epochs=1"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_letters_that_a_terminal_lacks_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="gbk")
+    monkeypatch.setattr(sys, "stdout", stream)
+    run("predict", "--help", monkeypatch=monkeypatch)
+    print("━ ✓ 五 ä", flush=True)
+    assert "五" in stream.buffer.getvalue().decode("gbk")  # type: ignore[attr-defined]
