@@ -136,6 +136,8 @@ def _fit(
         "budget": budget(cfg.trainer.max_epochs, timer.time_remaining()),
         "outputs": folder,
     }
+    for partial in folder.glob("*.part"):  # of a run that was killed while it wrote
+        partial.unlink()
     if run:
         run.refuse_other_photos(module.description["photos"])
         details |= run.details()
@@ -145,8 +147,6 @@ def _fit(
             banner("digits: scoring what is trained already", details)
             return TrainingCost(run.epochs, run.seconds / 60, size)
     steps = run.steps if run and run.lies_in(folder) else None
-    for partial in folder.glob("*.part"):  # of a run that was killed while it wrote
-        partial.unlink()
     own = (timer, EpochStreams(cfg.seed), interruption)
     loggers = _loggers(cfg.logger, steps)
     trainer: L.Trainer = instantiate(

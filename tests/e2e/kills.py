@@ -121,15 +121,14 @@ def moments() -> list[tuple[str, Moment, int]]:
         ("a checkpoint half written", (*save, 5), kill),
         ("Ctrl-C within an epoch", (*step, STEPS + 2), signal.SIGINT),
         ("in the final scoring", (finish, "write_json", 1), kill),
-        ("in a validation", (*valid, 2), kill),
+        ("in a validation", (*valid, 5), kill),
         ("SIGTERM within an epoch", (*step, 2 * STEPS + 1), signal.SIGTERM),
         ("SIGTERM in a validation", (*valid, 3), signal.SIGTERM),
-        *((f"checkpoint {n} half written", (*save, n), kill) for n in (4, 6, 7)),
-        *((f"in step {n}", (*step, n), kill) for n in (4, 5, 6, 7)),
+        *((f"checkpoint {n} half written", (*save, n), kill) for n in (4, 6)),
+        *((f"in step {n}", (*step, n), kill) for n in (4, 5, 6, 7, 9)),
         *((f"in validation {n}", (*valid, n), kill) for n in (3, 4, 6)),
         ("before the scoring", (finish, "score_checkpoint", 1), kill),
         ("between two epochs", (L.Trainer, "save_checkpoint", 4), kill),
-        ("after the last best.ckpt", (L.Trainer, "save_checkpoint", 6), kill),
         ("SIGTERM in the final scoring", (finish, "score_checkpoint", 1), signal.SIGTERM),
     ]  # fmt: skip
 
