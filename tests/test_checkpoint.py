@@ -157,7 +157,7 @@ def test_last_resumes_where_the_run_ended(trained: Any, train: Script) -> None:
     before, after = checkpoint.load(last), checkpoint.load(outcome.folder / "last.ckpt")
     assert (before["global_step"], after["global_step"]) == (2, 4)
     assert (before["epoch"], after["epoch"]) == (0, 1)
-    assert "epoch 2:" in outcome.out and "epoch 1:" not in outcome.out
+    assert "epoch 2 of 2:" in outcome.out and "epoch 1 of 2:" not in outcome.out
 
 
 def test_best_is_refused_for_resuming(trained: Any, train: Script) -> None:

@@ -92,11 +92,15 @@ def check_maps(backbone: BackboneSpec) -> None:
         ) from error
     finally:
         features.train(training)
-    expected = {
-        str(level): (1, backbone.out_channels, -(-height // stride), -(-2 * height // stride))
-        for level, stride in enumerate(backbone.strides)
-    }
-    got = {k: tuple(v.shape) for k, v in maps.items()} if isinstance(maps, Mapping) else type(maps)
+    expected = [
+        (1, backbone.out_channels, -(-height // stride), -(-2 * height // stride))
+        for stride in backbone.strides
+    ]
+    got = (
+        [tuple(v.shape) for v in maps.values()]
+        if isinstance(maps, Mapping)
+        else type(maps).__name__
+    )
     if got != expected:
         raise DigitsError(
             f"backbone: of a photo of {2 * height} x {height} pixels and strides "
