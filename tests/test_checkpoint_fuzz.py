@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from fuzzing import places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,17 +159,6 @@ VALUES = st.one_of(
     st.sampled_from([-1, 0, 10**6, 1e30, 10**5000, "${a}", "auto", (1, 2), [], {}, ["x"], [[1]],
                      {"_target_": "os.system"}, [1.0] * 5000, ONE, b"x", nested(30)]),
 )  # fmt: skip
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in plain data: what holds it, and its key there."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, item in pairs:
-        found.append((value, key))
-        if isinstance(item, dict | list):
-            found += places(item)
-    return found
 
 
 @settings(max_examples=80, deadline=None)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fuzzing import places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,17 +149,6 @@ JSON = st.recursive(
     ),
     max_leaves=5,
 )
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in plain data: what holds it, and its key there."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, item in pairs:
-        found.append((value, key))
-        if isinstance(item, dict | list):
-            found += places(item)
-    return found
 
 
 @settings(max_examples=300, deadline=None)

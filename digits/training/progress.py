@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from digits.console import console
 
@@ -37,7 +38,8 @@ class _Epoch(Callback):
     """Photos, seconds and mean loss of the epoch so far; a checkpoint within an epoch has them."""
 
     def __init__(self) -> None:
-        self.photos, self.steps, self.seconds, self.loss = 0, 0, 0.0, 0.0
+        self.photos, self.steps, self.seconds = 0, 0, 0.0
+        self._losses: Tensor | float = 0.0  # their sum, on the device: reading it waits for a GPU
         self._start = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -60,8 +62,7 @@ class _Epoch(Callback):
         # A detector's batch is a tuple of photos and targets, a recogniser's a list of groups.
         count = len(batch[0]) if isinstance(batch, tuple) else sum(len(t) for _, t in batch)
         # Lightning divides a step's loss by the steps whose gradients are added up.
-        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
-        self.loss = (self.loss * self.steps + loss) / (self.steps + 1)
+        self._losses = self._losses + outputs["loss"].detach() * trainer.accumulate_grad_batches
         self.photos, self.steps = self.photos + count * trainer.world_size, self.steps + 1
         self.seconds = time.monotonic() - self._start
 
@@ -69,8 +70,14 @@ class _Epoch(Callback):
         return {"sums": [self.photos, self.steps, self.seconds, self.loss]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.photos, self.steps, self.seconds, self.loss = state_dict["sums"]
+        self.photos, self.steps, self.seconds, loss = state_dict["sums"]
+        self._losses = loss * self.steps
         self._start = time.monotonic() - self.seconds
+
+    @property
+    def loss(self) -> float:
+        """Mean of the steps so far."""
+        return float(self._losses) / self.steps if self.steps else 0.0
 
     @property
     def rate(self) -> float:

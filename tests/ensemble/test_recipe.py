@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,17 +101,6 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_si
 ITEMS = (
     PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=3), PLAIN, max_size=2)
 )
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in plain data: what holds it, and its key there."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, item in pairs:
-        found.append((value, key))
-        if isinstance(item, dict | list):
-            found += places(item)
-    return found
 
 
 @settings(max_examples=200, deadline=None)
