@@ -110,7 +110,7 @@ def _without(argv: list[str], words: list[str]) -> list[str]:
     left = list(words)
     flags = []
     for text in argv:
-        if text in left and "=" in text:
+        if text in left and ("=" in text or text.startswith("~")):
             left.remove(text)
         else:
             flags.append(text)

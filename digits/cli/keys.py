@@ -14,15 +14,21 @@ from digits.errors import DigitsError
 from digits.resources import CONF
 
 
-def options_of(group: str) -> list[str]:
-    """The options of a group; none where there is no such group."""
+def options_of(group: str, own: Sequence[str]) -> list[str]:
+    """The options of a group; none where there is no such group.
+
+    Args:
+        group: its name.
+        own: settings of Hydra's own, which may name another folder of options.
+    """
     if "." in group:
         return []
-    options: list[str] = GlobalHydra.instance().config_loader().get_group_options(group)
+    loader = GlobalHydra.instance().config_loader()
+    options: list[str] = loader.get_group_options(group, overrides=list(own))
     return options
 
 
-def as_group(word: Word) -> Word:
+def as_group(word: Word, there: Sequence[str]) -> Word:
     """The word of a group, after a look at its options.
 
     Raises:
@@ -30,7 +36,6 @@ def as_group(word: Word) -> Word:
     """
     if word.prefix == "~" or word.value is None or word.value.startswith("{"):
         return word
-    there = options_of(word.key)
     for text in alternatives(word):
         names = text.partition("=")[2].strip("[]").split(",")
         for name in (name.strip().strip("'\"") for name in names):

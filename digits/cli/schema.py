@@ -13,6 +13,7 @@ from digits.cli.options.commands import COMMANDS, TARGETS
 from digits.cli.options.rules import RULES
 from digits.cli.options.types import PATH
 from digits.errors import DigitsError
+from digits.own_code import refuse_foreign
 
 HYDRA = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
 
@@ -101,8 +102,9 @@ def _check_value(path: str, value: Any, declaration: Any) -> None:
 
 def _check_target(path: str, target: object) -> None:
     """Refuse what is nobody's part of a detector: a function of Python itself."""
-    package = str(target).partition(".")[0]
-    if not isinstance(target, str) or package in sys.stdlib_module_names:
+    if isinstance(target, str) and target.partition(".")[0] in sys.stdlib_module_names:
+        refuse_foreign({path: {"_target_": target}}, trust=())
+    if not isinstance(target, str):
         raise DigitsError(
             f"{path}._target_={shown(target)}: expected the dotted name of a class or function "
             "made for this place, such as those in conf/."

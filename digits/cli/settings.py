@@ -40,8 +40,9 @@ def checked(
         words = [split(text) for text in typed]
         own = [str(word) for word in words if word.key.startswith("hydra.")]
         own += [] if more is None else [f"hydra.searchpath=[file://{more}]"]
-        groups = [as_group(word) for word in words if options_of(word.key)]
-        rest = [word for word in words if not options_of(word.key) and str(word) not in own]
+        known = [(word, options_of(word.key, own)) for word in words]
+        groups = [as_group(word, there) for word, there in known if there]
+        rest = [word for word, there in known if not there and str(word) not in own]
         try:
             base = _compose(command, own + [first for first, *_ in map(alternatives, groups)])
         except DigitsError:

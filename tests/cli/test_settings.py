@@ -127,7 +127,11 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("train", ["trainer.bogus=1"], "trainer.bogus=1: there is no such setting; trainer has "),
         ("train", ["+trainer.bogus=1"], "trainer.bogus=1: there is no such setting; "),
         ("train", ["optimizer=sgd", "optimizer.momentum=0"], "optimizer.momentum=0: expected ab"),
-        ("train", ["optimizer._target_=os.system"], "optimizer._target_=os.system: expected the"),
+        (
+            "train",
+            ["optimizer._target_=os.system"],
+            "optimizer._target_=os.system: code from outside digits; expected another",
+        ),
         ("train", ["data=mixed", "data.shares=null"], "data.shares=null: expected named settings"),
         (
             "train",
@@ -154,7 +158,11 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("predict", ["reading.min_photos=-1"], "reading.min_photos=-1: expected a whole number "),
         ("predict", ["inference.zoom={min_score:5}"], "inference.zoom.min_score=5: expected a nu"),
         ("predict", ["inference=3"], "inference=3: expected named settings."),
-        ("predict", ["+inference._target_=os.system"], "inference._target_=os.system: expected "),
+        (
+            "predict",
+            ["+inference._target_=os.system"],
+            "inference._target_=os.system: code from outside digits; expected another",
+        ),
         ("predict", ["submission.refine=x"], "submission.refine=x: expected true or false or auto"),
         ("predict", ["split=banana"], "split=banana: expected "),
         ("predict", ["photos=''"], "photos='': expected a path or "),
