@@ -124,9 +124,13 @@ def _decoded(path: Path) -> _Coco:
             raw = raw.decode(encoding).encode()
         if b"NaN" in raw or b"Infinity" in raw:  # Python writes them, though JSON has none
             return shapes.convert(json.loads(raw), _Coco, str(path))
+        return shapes.decode(raw, _Coco, str(path))
+    except shapes.MisfitError:
+        raise
+    except DigitsError as error:
+        raise DigitsError(f"{str(error).rstrip('.')}; expected COCO JSON.") from error
     except (ValueError, RecursionError) as error:
-        raise DigitsError(f"{path}: not JSON ({error}).") from error
-    return shapes.decode(raw, _Coco, str(path))
+        raise DigitsError(f"{path}: not JSON ({error}); expected COCO JSON.") from error
 
 
 def _whole(items: Sequence[Struct], part: str, field: str, path: Path) -> np.ndarray:

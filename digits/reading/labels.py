@@ -17,9 +17,11 @@ def read_targets(path: Path) -> dict[int, Target]:
     Raises:
         DigitsError: no such file, or it is not COCO JSON of digits.
     """
+    if not path.exists():
+        raise DigitsError(f"{path}: no such file of labels; give a COCO valid.json.")
     annotations = read_coco(path)
     boxes, labels, starts = boxes_by_photo(annotations, path)
-    if not len(labels):
+    if len(annotations.image_ids) and not len(labels):
         raise DigitsError(f"{path}: no boxes; expected the true digits of the photos.")
     targets: dict[int, Target] = {}
     for index, image_id in enumerate(annotations.image_ids.tolist()):
