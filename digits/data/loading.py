@@ -61,10 +61,17 @@ def loader(
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=ignore_signals,
-        generator=torch.Generator(),  # of its own: a loader takes nothing from torch's stream
+        generator=_Generator(),  # of its own: a loader takes nothing from torch's stream
         persistent_workers=workers > 0,
         **kwargs,
     )
+
+
+class _Generator(torch.Generator):
+    """Begins anew in a process that is spawned, to which torch can't hand a generator's state."""
+
+    def __reduce__(self) -> Any:
+        return _Generator, ()
 
 
 def worker_count(num_workers: int | None) -> int:
