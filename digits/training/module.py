@@ -71,9 +71,6 @@ class DigitDetector(L.LightningModule):
         values = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log_dict(values, batch_size=len(photos))
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(photos))
-        self.log(
-            "train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=len(photos)
-        )
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:

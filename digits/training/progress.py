@@ -67,11 +67,10 @@ class _Epoch(Callback):
         self.seconds = time.monotonic() - self._start
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": [self.photos, self.steps, self.seconds, self.loss]}
+        return {"sums": [self.photos, self.steps, self.seconds, float(self._losses)]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.photos, self.steps, self.seconds, loss = state_dict["sums"]
-        self._losses = loss * self.steps
+        self.photos, self.steps, self.seconds, self._losses = state_dict["sums"]
         self._start = time.monotonic() - self.seconds
 
     @property
@@ -86,7 +85,10 @@ class _Epoch(Callback):
 
 
 class EpochLine(_Epoch):
-    """Prints one line after each validation: it stays in a log, where progress bars do not."""
+    """Prints one line after each validation: it stays in a log, where progress bars do not.
+
+    Logs the mean loss of each epoch as well, of all its steps where a stop lies between them.
+    """
 
     @rank_zero_only
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -96,6 +98,9 @@ class EpochLine(_Epoch):
         shown = [f"{name} {float(scores[name]):.3f}" for name in _SHOWN if name in scores]
         parts = ", ".join([f"mean loss {self.loss:.3f}", *shown, f"{self.rate:.0f} photos/s"])
         console.print(f"{epoch_name(trainer)}: {parts}", markup=False)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        pl_module.log("train/loss_epoch", self.loss)
 
 
 class LiveBar(_Epoch):

@@ -73,7 +73,6 @@ class DigitRecognizer(L.LightningModule):
                 "trainer.gradient_clip_val=1."
             )
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
-        self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
         return loss
 
     def on_validation_epoch_start(self) -> None:

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 import lightning as L  # noqa: E402
 import torch  # noqa: E402
 
-from digits.cli import train  # noqa: E402
+from digits.cli import entry  # noqa: E402
 from digits.training import finish  # noqa: E402
 from digits.training.module import DigitDetector  # noqa: E402
 
@@ -69,7 +69,7 @@ def run(*words: str, moment: Moment | None = None, number: int = signal.SIGKILL)
             if moment:
                 strike(*moment, number)
             sys.argv = [str(ROOT / "train.py"), *words]
-            train.main()
+            entry.train()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
