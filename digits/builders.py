@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from digits.errors import DigitsError
+from digits.options.checking import check_group
 from digits.own_code import find_trusted
 from digits.reading import Reader
 
@@ -68,6 +69,19 @@ def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> nn.Modu
     return model
 
 
+def check(config: Mapping[str, Any]) -> None:
+    """Hold what a checkpoint says of its detector and reader to what they take.
+
+    Its backbone, which may be a user's own, is left to `build_model`.
+
+    Raises:
+        DigitsError: as `build_model`.
+    """
+    model = {name: value for name, value in config["model"].items() if name != "backbone"}
+    _resolve(_DETECTORS, model, "model")
+    _resolve(_READERS, config["reading"], "reading")
+
+
 def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> None:
     """Refuse the configuration of a run whose checkpoints could not be rebuilt.
 
@@ -78,11 +92,9 @@ def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> N
     Raises:
         DigitsError: as `build_model`.
     """
-    model = {name: value for name, value in config["model"].items() if name != "backbone"}
     try:
-        _resolve(_DETECTORS, model, "model")
+        check(config)
         _resolve(_BACKBONES, config["model"]["backbone"], "model.backbone", trust)
-        _resolve(_READERS, config["reading"], "reading")
         if config["model"]["backbone"]["_target_"] not in _BACKBONES:
             with torch.device("meta"):  # as a checkpoint's network is built first
                 build_model(config["model"], trust)
@@ -152,6 +164,7 @@ def _resolve(
     elif not (build := find_trusted(name, trust)):
         raise _foreign(name, where, allowed)
     _check_plain(arguments, where, _DEPTH, [_SIZE])
+    check_group(f"The checkpoint's {where}", {"_target_": name} | arguments)
     return build, arguments
 
 

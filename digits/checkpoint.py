@@ -25,19 +25,14 @@ Checkpoint = dict[str, Any]
 """A Lightning checkpoint, with our description under `KEY`."""
 
 _Format = Annotated[int, Meta(ge=1, le=1_000_000)]
-_Pixels = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class _Model(Struct):
-    """What is used of the detector's arguments here; `digits.builders` checks the others."""
-
     backbone: dict[str, Any]
-    min_size: _Pixels | Annotated[list[_Pixels], Meta(min_length=1)]
-    max_size: _Pixels | None
 
 
 class _Detector(Struct):
-    """The configuration of a detector's run, as far as it is read back."""
+    """The configuration of a detector's run; `digits.builders` checks its parts."""
 
     model: _Model
     reading: dict[str, Any]
@@ -75,6 +70,7 @@ def load(path: Path) -> Checkpoint:
     if config.get("task") == "recognizer":
         raise DigitsError(f"ckpt={path}: not a checkpoint of a detector; say recognizer={path}.")
     shapes.convert(config, _Detector, f"ckpt={path}")
+    builders.check(config)
     check_finite(checkpoint["state_dict"], f"ckpt={path}")
     return checkpoint
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"errors", "resources"},
     {"types", "console", "own_code", "shapes"},
-    {"io", "geometry", "fingerprints"},
+    {"io", "geometry", "fingerprints", "options"},
     {"torch_files", "detections"},
     {"data", "models", "evaluation", "run_info"},
     {"reading", "report"},

@@ -11,7 +11,6 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
-import digits.cli.folders  # noqa: F401 - names the folders of runs
 from digits.cli.help import show_help, show_info
 from digits.cli.settings import checked
 from digits.console import console, one_line_errors

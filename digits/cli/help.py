@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from digits.cli.about import ABOUT, EXAMPLES
-from digits.cli.hints import closest
 from digits.errors import DigitsError
+from digits.options.expected import closest
 
 _SETTING = re.compile(r"^(\s*)([\w./]+): *(.*?)(?:\s+#\s*(.*))?$")
 _GROUP = re.compile(r"^\s*-\s+(?:override )?/?([\w/]+): *(\S+)(?:\s+#\s*(.*))?$")

@@ -1,7 +1,7 @@
 """What somebody meant by a setting or option that there is not."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 # Names that other tools have for what is called otherwise here.
 _ALIASES = {
@@ -43,13 +43,6 @@ def nearest(key: str, known: Sequence[str]) -> str | None:
     parts = difflib.get_close_matches(last, [w for n in leaves for w in _words(_last(n))], 1, 0.8)
     partly = [name for name in leaves if set(parts) & set(_words(_last(name)))]
     return next(iter([*alias, *same, *close, *within, *alike, *partly]), None)
-
-
-def closest(word: str, options: Iterable[str]) -> str | None:
-    """The option most like a word."""
-    options = list(options)
-    beginning = [option for option in options if word and option.startswith(word)]
-    return next(iter(difflib.get_close_matches(word, options, 1, 0.6) or beginning), None)
 
 
 def _last(name: str) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
-from digits.cli.hints import closest, nearest
-from digits.cli.options.commands import COMMANDS
-from digits.cli.schema import declared, flatten, is_path, settings_of
+from digits.cli.commands import COMMANDS
+from digits.cli.hints import nearest
+from digits.cli.schema import flatten, is_path
 from digits.cli.words import Word, alternatives, as_path
 from digits.errors import DigitsError
+from digits.options.checking import declared, settings_of
+from digits.options.expected import closest
 from digits.resources import CONF
 
 

@@ -9,11 +9,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from digits.cli.expected import shown
+import digits.cli.folders  # noqa: F401 - the resolvers that conf/ names
 from digits.cli.keys import as_group, as_setting, options_of, refuse_strange_groups
 from digits.cli.schema import check
 from digits.cli.words import Word, alternatives, split
 from digits.errors import DigitsError
+from digits.options.expected import shown
 
 _TRIED = 20  # values of a sweep that are checked beforehand
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypedDict
 
-from digits.cli.options.types import (
+from digits.options.types import (
     Count,
     File,
     Group,

@@ -1,5 +1,7 @@
 """Values and types in the words of a message."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec.inspect as kinds
@@ -68,3 +70,10 @@ def _bounds(kind: kinds.IntType | kinds.FloatType) -> str:
 def _ends(kind: kinds.IntType | kinds.FloatType) -> tuple[float | None, float | None]:
     low = kind.ge if kind.ge is not None else kind.gt
     return low, kind.le if kind.le is not None else kind.lt
+
+
+def closest(word: str, options: Iterable[str]) -> str | None:
+    """The option most like a word."""
+    options = list(options)
+    beginning = [option for option in options if word and option.startswith(word)]
+    return next(iter(difflib.get_close_matches(word, options, 1, 0.6) or beginning), None)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from digits.cli.options.types import (
+from digits.options.types import (
     DURATION,
     Batches,
     Count,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from digits.cli.options.types import File, Index, NotNegative, Share
+from digits.options.types import File, Index, NotNegative, Share
 
 
 class Calibrated(TypedDict, total=False):

@@ -1,9 +1,9 @@
-"""Settings that stand in no group, of each command, and where each group is declared."""
+"""Settings that stand in no group, of each command."""
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
-from digits.cli.options import data, models, reading, training
-from digits.cli.options.types import Count, File, Files, Group, Index, NotNegative, Seed
+from digits.options import models, reading
+from digits.options.types import Count, File, Files, Group, Index, NotNegative, Seed
 
 _Backend = Literal["faster_coco_eval", "pycocotools"]
 
@@ -61,5 +61,3 @@ class Predict(TypedDict, total=False):
 
 
 COMMANDS: dict[str, type] = {"train": Train, "predict": Predict}
-TARGETS: dict[str, Any] = data.TARGETS | models.TARGETS | reading.TARGETS | training.TARGETS
-"""`_target_` to the declaration of its settings."""

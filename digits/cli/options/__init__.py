@@ -1,1 +1,0 @@
-"""What every setting may be: one declaration per option group, checked before torch is imported."""
