@@ -32,8 +32,9 @@ def load(
     """Load a model that reads numbers in photos.
 
     Args:
-        ckpt: `small`, `large` or `scratch` (the models that ship, docs/model.md), or the path of a
-            checkpoint of train.py.
+        ckpt: `small`, `large` or `scratch` (the models that ship, docs/model.md), `ensemble` (all
+            three, fused), the path of a checkpoint of train.py or of its run, or of a folder of
+            checkpoints with the fusion.json that predict.py fitted to them.
         device: `auto` (the first GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         trust: your own modules, whose functions the checkpoint may name as its backbone.
 

@@ -25,6 +25,11 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
+def printable(text: str) -> str:
+    """A name without what would move a terminal's cursor or colour it: such letters are escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 @contextmanager
 def on_stderr() -> Iterator[None]:
     """All that people see goes to stderr, where stdout is for a program."""

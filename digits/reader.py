@@ -10,15 +10,20 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from digits import checkpoint, own_code, resources
+from digits import checkpoint
 from digits.data.photos import LONGEST, load_reduced, reduced
+from digits.ensemble.assembled import assemble
+from digits.ensemble.fusion import Fusion
+from digits.ensemble.members import find_files
+from digits.ensemble.options import stored_fit
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device, detect_photos, scaled_to, with_rows
-from digits.reading import Reader
+from digits.own_code import import_trusted
+from digits.reading import CalibratedReader, Reader
 from digits.reading.acceptance import accepts
 from digits.recognition.checkpoint import open_recognizers
 from digits.recognition.recognizer import Recognizer
-from digits.types import CLASS_NAMES, NO_NUMBER, Detections, reading_labels
+from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Record, reading_labels
 
 Photo = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
@@ -62,38 +67,45 @@ class NumberReader:
     """Reads numbers in photos.
 
     Args:
-        model: the detector, in evaluation mode.
-        reader: its detections to a number.
-        device: where the detector runs.
-        recognizers: read the rows of what the detector finds.
+        models: the detectors, in evaluation mode.
+        reader: their detections to a number.
+        device: where the detectors run.
+        recognizers: read the rows of what each detector finds.
+        fusion: of the detections of several.
         batch_size: photos at once, of a list.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        models: Sequence[nn.Module],
         reader: Reader,
         device: torch.device,
         recognizers: Sequence[Recognizer] = (),
+        fusion: Fusion | None = None,
         batch_size: int = 32,
     ) -> None:
-        self.model = model.to(device)
+        self.models = [model.to(device) for model in models]
         self.reader = reader
         self.device = device
         self.recognizers = recognizers
+        self.fusion = fusion
         self.batch_size = batch_size
 
     @classmethod
     def load(
         cls, ckpt: str | Path = "small", device: str = "auto", trust: Sequence[str] = ()
     ) -> "NumberReader":
-        """From a checkpoint: see `digits.load`."""
-        loaded = checkpoint.load(resources.located(ckpt))
-        where = choose_device(device)
-        reader = checkpoint.rebuild_reader(loaded)
-        recognizers = open_recognizers("auto", [reader.state], where)
-        model = checkpoint.rebuild(loaded, trust=own_code.import_trusted(trust))
-        return cls(model, reader, where, recognizers)
+        """From a checkpoint, or several: see `digits.load`."""
+        paths, fusion = find_files(str(ckpt), "best.ckpt", "ckpt"), None
+        where, modules = choose_device(device), import_trusted(trust)
+        if len(paths) > 1:
+            models, fusion, state = assemble(paths, stored_fit(str(ckpt), "auto"), modules)
+            reader: Reader = CalibratedReader(state=state)
+        else:
+            loaded = checkpoint.load(paths[0])
+            reader = checkpoint.rebuild_reader(loaded)
+            models = [checkpoint.rebuild(loaded, trust=modules)]
+        return cls(models, reader, where, open_recognizers("auto", [reader.state], where), fusion)
 
     @overload  # text is a sequence of texts, but a photo's path
     def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
@@ -124,15 +136,33 @@ class NumberReader:
         """All boxes found in some photos, in their pixels, before any is read."""
         prepared = [_prepare(photo) for photo in photos]
         pixels = [tensor for tensor, _ in prepared]
-        detections = detect_photos(self.model, pixels, self.device, self.batch_size)
-        detections = with_rows(pixels, detections, self.recognizers)
+        members = []
+        for model in self.models:
+            detections = detect_photos(model, pixels, self.device, self.batch_size)
+            detections = with_rows(pixels, detections, self.recognizers)
+            members.append(
+                [
+                    scaled_to(found, tensor, *size)
+                    for found, (tensor, size) in zip(detections, prepared, strict=True)
+                ]
+            )
+        if self.fusion is None:
+            return members[0]
         return [
-            scaled_to(found, tensor, *size)
-            for found, (tensor, size) in zip(detections, prepared, strict=True)
+            self.fusion([_to_record(found, index, size) for found in of_members])
+            for index, (*of_members, (_, size)) in enumerate(zip(*members, prepared, strict=True))
         ]
 
     def _read(self, photos: Sequence[Photo]) -> list[Result]:
         return [_to_result(found, self.reader) for found in self.detect(photos)]
+
+
+def _to_record(detections: Detections, index: int, size: tuple[int, int]) -> Record:
+    height, width = size
+    named: Record = {
+        **detections, "image_id": index, "file_name": "", "height": height, "width": width
+    }  # fmt: skip
+    return named
 
 
 def _to_result(detections: Detections, reader: Reader) -> Result:

@@ -90,7 +90,7 @@ class Reading:
 
     def matches(self, truth: str) -> bool:
         """Whether this is the true number, which is empty where there are no digits."""
-        return self.number == (truth or NO_NUMBER)
+        return is_right(self.number, truth)
 
 
 class PhotoDataset(Protocol):
@@ -117,6 +117,11 @@ class PhotoDataset(Protocol):
 
     def file_name(self, index: int) -> str:
         """The name of a photo, for people and files."""
+
+
+def is_right(number: str, truth: str) -> bool:
+    """Whether a number as read, `NO_NUMBER` for none, is the true one, which is empty for none."""
+    return number == (truth or NO_NUMBER)
 
 
 def number_of(labels: Tensor | Sequence[int] | np.ndarray) -> str:

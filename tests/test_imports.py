@@ -18,7 +18,8 @@ LAYERS = (
     {"checkpoint"},
     {"recognition"},
     {"inference"},
-    {"ensemble", "training", "calibrate", "reader"},
+    {"ensemble", "training", "calibrate"},
+    {"reader"},
     {"sweep", "serve"},
     {"cli"},
 )

@@ -1,5 +1,6 @@
 """The library: `digits.load()` reads what a Python user has at hand."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,29 @@ def test_it_reads_what_predict_py_reads(reader: digits.NumberReader, predict: An
         assert torch.allclose(ours["boxes"], theirs["boxes"], atol=0.011)  # rounded in the file
 
 
+@pytest.mark.slow
+def test_an_ensemble_reads_what_predict_py_reads_with_it(predict: Any) -> None:
+    outcome = predict("ckpt=ensemble", f"photos={PHOTOS}", "pictures=none")
+    assert outcome.code == 0, outcome.err
+    with (outcome.folder / "numbers.csv").open(newline="", encoding="utf-8") as file:
+        theirs = list(csv.DictReader(file))
+    results = digits.load("ensemble", device="cpu").read([PHOTOS / r["file_name"] for r in theirs])
+    for ours, row in zip(results, theirs, strict=True):
+        assert (ours.number, ours.runner_up) == (row["number"], row["runner_up"])
+        assert ours.confidence == pytest.approx(float(row["confidence"]), abs=0.002)
+        assert ours.accepted == (row["accepted"] == "yes")
+
+
+def test_several_checkpoints_without_a_fitted_fusion_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DigitsError, match=r"expected a file, a folder that holds best\.ckpt"):
+        digits.load(tmp_path)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "best.ckpt").touch()
+    with pytest.raises(DigitsError, match=r"2 checkpoints, but no fusion\.json beside them"):
+        digits.load(tmp_path)
+
+
 def test_boxes_refer_to_the_pixels_of_a_large_photo(reader: digits.NumberReader) -> None:
     large = picture().resize((2400, 2400 * picture().height // picture().width))
     one, other = reader.read(picture()), reader.read(large)
@@ -88,7 +112,7 @@ def test_a_photo_on_its_side_is_turned_as_its_camera_says(
 
 
 def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
-    strict = digits.NumberReader(reader.model, reader.reader, reader.device)
+    strict = digits.NumberReader(reader.models, reader.reader, reader.device)
     result = strict.read(np.zeros((40, 60, 3), np.uint8))
     assert isinstance(result.number, str) and result.number != "-1"
     assert result.confidence < 0.5
@@ -111,7 +135,7 @@ def test_what_is_no_photo_is_refused(reader: digits.NumberReader, photo: Any, sa
 
 
 def test_a_checkpoint_of_ones_own(trained: Any) -> None:
-    own = digits.load(trained.folder / "best.ckpt", device="cpu")
+    own = digits.load(trained.folder, device="cpu")  # the best.ckpt of a run
     assert len(own.detect([ONE])[0]["boxes"]) > 0
     with pytest.raises(DigitsError, match=r"ckpt=no.ckpt: no such file"):
         digits.load("no.ckpt")

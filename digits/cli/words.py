@@ -86,7 +86,7 @@ def alternatives(word: Word) -> list[str]:
 
 
 def as_path(word: Word, sweep: bool) -> Word:
-    """The word of a setting that holds a path, quoted so that it is taken as it was typed.
+    """The word of a setting that holds a path, quoted where it must be to be taken as typed.
 
     Left as they are: text in quotes, null, interpolations, and in a sweep `a,b`. A path that exists
     is always taken literally.
@@ -102,7 +102,9 @@ def as_path(word: Word, sweep: bool) -> Word:
         if sweep and _is_readable(word) and parse(word).is_sweep_override():
             return word
         raw = os.path.expanduser(raw)
-    return word._replace(value=quoted(raw))
+    plain = word._replace(value=raw)
+    is_text = "$" not in raw and _is_readable(plain) and parse(plain).value() == raw
+    return plain if is_text else word._replace(value=quoted(raw))
 
 
 def quoted(text: str) -> str:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from digits.console import printable
 from digits.io import partial_path
-from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading, reading_labels
+from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading, is_right, reading_labels
 
 Colour = tuple[int, int, int]
 RIGHT, WRONG, UNKNOWN, DOUBTFUL = (26, 127, 55), (207, 34, 46), (9, 90, 190), (188, 76, 0)
@@ -66,7 +67,7 @@ class Picture(NamedTuple):
     def colour(self) -> Colour:
         """Green is right, red wrong; where that is not known, orange is doubtful, blue is not."""
         if self.truth is not None:
-            return RIGHT if self.number == (self.truth or NO_NUMBER) else WRONG
+            return RIGHT if is_right(self.number, self.truth) else WRONG
         return DOUBTFUL if self.doubtful else UNKNOWN
 
     @property
@@ -144,7 +145,7 @@ def _with_boxes(picture: Picture, scale: float, line: int, text: int) -> Image.I
 def _write(image: Image.Image, at: tuple[int, int], text: str, size: int, colour: Colour) -> None:
     """A line of text; of one too long the end stays, which tells files apart."""
     pen, font, room = ImageDraw.Draw(image), _font(size), image.width - at[0]
-    shown = "".join(c if c.isprintable() else "?" for c in text)
+    shown = printable(text)
     while len(shown) > 1 and pen.textlength(shown, font=font) > room:
         shown = "…" + shown.removeprefix("…")[max(1, len(shown) // 20) :]
     pen.text(at, shown, font=font, fill=colour)

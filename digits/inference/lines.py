@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from rich.cells import cell_len
 from rich.text import Text
 
-from digits.console import console
+from digits.console import console, printable
 from digits.inference.results import PhotoResult
 from digits.types import NO_NUMBER
 
@@ -85,7 +85,7 @@ class JsonLines:
 
 def line(result: PhotoResult) -> Text:
     """A photo for people: name, number, confidence, and what there is to look at."""
-    name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in result.file_name)
+    name = printable(result.file_name)
     number = "none" if result.number == NO_NUMBER else result.number
     text = Text("  " + name + " " * max(1, _NAME - cell_len(name)))
     style = "bold yellow" if not result.accepted else "bold green"

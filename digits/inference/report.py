@@ -56,7 +56,7 @@ class Report:
             self._items.append(item._replace(photo=None))
             self._readings.append(reading)
         else:
-            self._tiles.append(tile(item.record, reading, None))
+            self._tiles.append(tile(item.record, reading, None, not doubtful))
             self._sure.append(reading.confidence)
             if len(self._tiles) > _TILES:
                 self._tiles = chosen(self._tiles)

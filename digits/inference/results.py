@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from digits.types import NO_NUMBER, Reading, Record, Target, target_number
+from digits.types import NO_NUMBER, Reading, Record, Target, is_right, target_number
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PhotoResult:
     @property
     def right(self) -> bool | None:
         """Whether it is the true number; None where that is not known."""
-        return None if self.truth is None else self.number == (self.truth or NO_NUMBER)
+        return None if self.truth is None else is_right(self.number, self.truth)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; a photo without any digit has an empty number."""

@@ -60,7 +60,7 @@ def draw_runs(histories: Sequence[History]) -> Figure:
     if len(ranked) > _NAMED:
         named += axes[0].plot([], [], color=_OTHERS)
         names.append(f"{len(ranked) - _NAMED} others")
-    legend = figure.legend(named, names, loc="outside lower center", ncols=2, fontsize=8)
+    legend = figure.legend(named, names, loc="outside lower left", ncols=2, fontsize=8)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a folder may be called anything
     return figure

@@ -36,6 +36,7 @@ class Tile(msgspec.Struct, forbid_unknown_fields=True):
         image_id, file_name, height, width: of the photo.
         number, confidence, runner_up: as read.
         truth: the true number, empty for none; None where it is not known.
+        accepted: whether it is sure enough; None where that does not matter.
         boxes: of the digits read, in their order.
         true_boxes: of the true digits.
         view: the part of the photo that is shown, xyxy in its pixels.
@@ -54,6 +55,7 @@ class Tile(msgspec.Struct, forbid_unknown_fields=True):
     true_boxes: list[Box]
     view: tuple[Finite, Finite, Finite, Finite]
     picture: bytes = b""
+    accepted: bool | None = None
 
     @property
     def mistakes(self) -> list[str]:
@@ -75,13 +77,16 @@ class Gallery(msgspec.Struct, forbid_unknown_fields=True):
     right: list[bool] = []
 
 
-def tile(record: Record, reading: Reading, target: Target | None) -> Tile:
+def tile(
+    record: Record, reading: Reading, target: Target | None, accepted: bool | None = None
+) -> Tile:
     """A photo as read, without its picture.
 
     Args:
         record: its detections.
         reading: the number.
         target: its true digits; None where they are not known.
+        accepted: as in `Tile`.
     """
     boxes = _boxes(record["boxes"][reading.indices], reading_labels(reading, record["labels"]))
     true_boxes = _boxes(target["boxes"], target["labels"]) if target else []
@@ -97,18 +102,21 @@ def tile(record: Record, reading: Reading, target: Target | None) -> Tile:
         boxes=boxes,
         true_boxes=true_boxes,
         view=_view([*boxes, *true_boxes], record["height"], record["width"]),
+        accepted=accepted,
     )
 
 
 def chosen(tiles: Iterable[Tile]) -> list[Tile]:
-    """The tiles to show: wrong ones, the surest first, or without labels the least sure; and the
-    first of the others.
+    """The tiles to show: wrong ones, the surest first, or without labels those not accepted and the
+    least sure; and the first of the others.
 
     What is chosen of a part of the photos, with those that follow, gives what is chosen of all.
     """
     tiles = list(tiles)
     labelled = any(one.truth is not None for one in tiles)
-    ranked = sorted(tiles, key=lambda one: one.confidence, reverse=labelled)
+    ranked = sorted(
+        tiles, key=lambda one: (one.accepted is not False, one.confidence), reverse=labelled
+    )
     worst = [one for one in ranked if one.mistakes or not labelled][:_WORST]
     shown = {id(one) for one in worst}
     others = [one for one in tiles if id(one) not in shown and not one.mistakes]

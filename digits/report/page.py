@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from digits import __version__
@@ -18,7 +19,7 @@ from digits.report.gallery import FILE as GALLERY
 from digits.report.gallery import Gallery, Tile, read_gallery
 from digits.report.mistakes import KINDS
 from digits.report.runs import LOG, find_runs, read_history
-from digits.shapes import convert, decode_file, read_file
+from digits.shapes import Finite, convert, decode_file, read_file
 from digits.types import CLASS_NAMES
 
 PAGE, AUGMENTED = "report.html", "augmented.png"
@@ -67,6 +68,7 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "figures": single,
         "notes": {name: value for name, value in metrics.items() if isinstance(value, str | bool)},
         "bars": bars,
+        "unreadable": convert(metrics.get("unreadable", {}), dict[str, str], where),
         "sureness": figures.sureness(gallery.confidence) if gallery and not gallery.right else None,
         "curves": _curves(folder, kind),
         "augmented": _base64(picture.read_bytes()) if picture.is_file() else "",
@@ -76,6 +78,7 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "confusion": convert(metrics.get("confusion", []), list[list[int]], where),
         "digits": CLASS_NAMES,
         "members": convert(metrics.get("members", []), list[dict[str, Any]], where),
+        "fusion": _fusion(folder / "fusion.json"),
         "jobs": _jobs(folder / "sweep.csv"),
         "config": read_file(config).decode("utf-8", "replace") if config.is_file() else "",
         "run": _read(folder / "run.json"),
@@ -106,10 +109,23 @@ def _curves(folder: Path, kind: str) -> Markup | None:
     return svg(lambda: draw_runs(find_runs([folder])), "Learning curves of all jobs")
 
 
+def _fusion(path: Path) -> dict[str, str]:
+    """What valid decided about a fusion, for people."""
+    recipe = _read(path)
+    used = convert(recipe.get("fusion") or {}, dict[str, Finite | list[Finite]], str(path))
+    settings = {
+        title: ", ".join(f"{value:g}" for value in np.atleast_1d(used.get(name, [])))
+        for name, title in (("weights", "weights"), ("iou", "IoU"), ("score_floor", "score floor"))
+    }
+    sources = {"boxes of": recipe.get("boxes", ""), "numbers of": recipe.get("numbers", "")}
+    return {name: text for name, text in (sources | settings).items() if text}
+
+
 def _tabs(tiles: list[Tile]) -> dict[str, int]:
     """The filters of the gallery, and how many photos each shows."""
     if all(tile.truth is None for tile in tiles):
-        return {}
+        look = sum(tile.accepted is False for tile in tiles)
+        return {"all": len(tiles), "look": look, "accepted": len(tiles) - look} if look else {}
     wrong = [tile for tile in tiles if tile.mistakes]
     kinds = {kind: sum(kind in tile.mistakes for tile in wrong) for kind in KINDS}
     return {"all": len(tiles), "wrong": len(wrong), **kinds, "right": len(tiles) - len(wrong)}
@@ -124,11 +140,13 @@ def _jobs(path: Path) -> list[dict[str, Any]]:
             jobs: list[dict[str, Any]] = list(csv.DictReader(file))
         for job in jobs:
             job |= {name: float(job[name]) for name in figures.NAMES if job.get(name)}
+            job.pop("checkpoint", None)  # in the folder that the page of the job is in
             own = Path(job["job"], PAGE)
             job["page"] = quote(str(own)) if (path.parent / own).is_file() else ""
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DigitsError(f"{path}: not a sweep.csv that train.py wrote ({error!r}).") from error
-    return jobs
+    empty = {name for name in jobs[0] if all(not job.get(name) for job in jobs)} if jobs else set()
+    return [{name: job[name] for name in job if name not in empty} for job in jobs]
 
 
 def _render(content: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digits.serve", description="A web page that reads numbers in photos."
     )
-    parser.add_argument("--ckpt", default="small", help="small, large or the path of a checkpoint")
+    parser.add_argument("--ckpt", default="small", help="small, large, ensemble or a path")
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
     parser.add_argument("--port", type=int, default=8000)

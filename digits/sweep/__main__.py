@@ -1,4 +1,4 @@
-"""Rebuild and print the table of a sweep.
+"""Rebuild the table and the report of a sweep, and print the table.
 
 python -m digits.sweep DIR
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from digits.console import one_line_errors
 from digits.errors import DigitsError
-from digits.sweep.table import print_table, write_table
+from digits.sweep.table import show_sweep
 
 
 @one_line_errors
 def main() -> None:
-    """Rebuild the table of a sweep."""
+    """Rebuild the table and the report of a sweep."""
     parser = argparse.ArgumentParser(
-        prog="python -m digits.sweep", description="Rebuild and print the table of a sweep."
+        prog="python -m digits.sweep", description="Rebuild the table and the report of a sweep."
     )
     parser.add_argument("folder", type=Path, help="of the sweep: it holds a folder per job")
     folder = parser.parse_args().folder
@@ -26,7 +26,7 @@ def main() -> None:
             f"{folder}: no jobs in it; expected the folder of a sweep, such as "
             "outputs/train/..., with a run directory of train.py per job."
         )
-    print_table(folder, write_table(folder))
+    show_sweep(folder)
 
 
 if __name__ == "__main__":

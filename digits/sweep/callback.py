@@ -20,9 +20,10 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from digits.console import console, error_line, one_line_errors
 from digits.errors import DigitsError
-from digits.io import atomic_write
+from digits.io import atomic_write, write_json
+from digits.run_info import run_info
 from digits.sweep.jobs import device_of_job, job_name
-from digits.sweep.table import ERROR_FILE, print_table, write_table
+from digits.sweep.table import ERROR_FILE, show_sweep, write_table
 
 # conf/hydra/launcher has files named as the plugins' own, and Hydra warns that it checks them so.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against")
@@ -88,7 +89,7 @@ def command() -> str:
 
 
 class SweepTable(Callback):
-    """Hydra's callback: refuses a sweep that cannot work, prints its table at its end."""
+    """Hydra's callback: refuses a sweep that cannot work, shows its table and report at its end."""
 
     @one_line_errors
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
@@ -100,6 +101,8 @@ class SweepTable(Callback):
                 "Say experiment=search, or hydra.sweeper.direction=maximize."
             )
         _device(config, None)
+        words = shlex.join([Path(sys.executable).name, *sys.argv])
+        write_json(Path(config.hydra.sweep.dir) / "run.json", run_info(words))
         # The names of the jobs leave out what all have in common.
         swept = dict(config.hydra.sweeper.params or {})
         lines = [f"{key}={value}" for key, value in swept.items()] + config.hydra.overrides.task
@@ -114,8 +117,7 @@ class SweepTable(Callback):
     @one_line_errors
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        jobs = write_table(folder)
-        print_table(folder, jobs)
+        jobs = show_sweep(folder)
         failed = sum(job["status"] == "failed" for job in jobs)
         if failed:
             raise DigitsError(

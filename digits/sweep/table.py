@@ -2,6 +2,7 @@
 
 import csv
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,21 @@ def write_table(folder: Path) -> list[dict[str, Any]]:
     return jobs
 
 
-def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
-    """Show the jobs, the errors of those that failed, and what to do next."""
+def show_sweep(folder: Path) -> list[dict[str, Any]]:
+    """Write the table, the curves and the report of a sweep, and print the table.
+
+    Returns:
+        As `write_table`.
+    """
+    from digits.report.outputs import write_reports  # matplotlib takes a second
+
+    jobs = write_table(folder)
+    print_table(folder, jobs, write_reports(folder))
+    return jobs
+
+
+def print_table(folder: Path, jobs: list[dict[str, Any]], paths: Mapping[str, Path]) -> None:
+    """Show the jobs, the errors of those that failed, the files there are, and what to do next."""
     headings, unbounded = list(_COLUMNS), console.options.update(width=1000)
     table = _table(folder, jobs, headings)
     # In a narrow terminal the columns that matter stay legible; sweep.csv has all.
@@ -108,7 +122,8 @@ def print_table(folder: Path, jobs: list[dict[str, Any]]) -> None:
         if job["error"]:
             console.print(f"  {job['job']} failed: {job['error']}", markup=False)
     console.print(f"  {'checkpoints':<14} {folder}/JOB/best.ckpt", markup=False)
-    console.print(f"  {'all columns':<14} {folder / 'sweep.csv'}", markup=False)
+    for name, path in ({"all columns": folder / "sweep.csv"} | dict(paths)).items():
+        console.print(f"  {name:<14} {path}", markup=False)
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
         best = Path(finished[0]["checkpoint"])

@@ -17,10 +17,8 @@ from digits.inference.report import Report
 from digits.inference.source import Item, Readers, opener
 from digits.io import partial_path, write_json
 from digits.recognition.checkpoint import finalize_recognizer
-from digits.report.curves import save_curves
 from digits.report.gallery import FILE as GALLERY
-from digits.report.page import write_page
-from digits.report.runs import LOG, read_history
+from digits.report.outputs import write_reports
 from digits.training.tensorboard import add_final
 from digits.types import PhotoDataset
 
@@ -127,7 +125,7 @@ def finish_run(
             )
     reads = data_words(checkpoint.load(best)[checkpoint.KEY]["config"].get("data", {}))
     then = f"python predict.py ckpt={shlex.quote(str(best))} {reads}"
-    paths |= _pages(folder)
+    paths |= write_reports(folder)
     result_table("best.ckpt on valid", figures, paths, then)
     return figures
 
@@ -147,16 +145,8 @@ def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
     finalize_recognizer(best, figures | asdict(cost))
     write_json(folder / "metrics.json", figures | asdict(cost))
     paths = {"checkpoint": best, "to resume": folder / "last.ckpt"}
-    paths |= {"metrics": folder / "metrics.json"} | _pages(folder)
+    paths |= {"metrics": folder / "metrics.json"} | write_reports(folder)
     reads = data_words(description["config"].get("data", {}), "valid")
     then = f"python predict.py recognizer={shlex.quote(str(best))} {reads}"
     result_table("best.ckpt on the labelled rows of valid", figures, paths, then)
     return figures.get("number_accuracy")
-
-
-def _pages(folder: Path) -> dict[str, Path]:
-    """Draw the curves of a run, where it logged any, and write its report."""
-    curves = {}
-    if (folder / LOG).is_file():
-        curves["curves"] = save_curves(folder / "curves.png", [read_history(folder)])
-    return curves | {"report": write_page(folder)}

@@ -248,6 +248,11 @@ def test_any_name_of_a_file_is_taken_as_it_is_typed(name: str) -> None:
     assert parse(word).value() == name
 
 
+def test_a_path_is_quoted_only_where_it_must_be() -> None:
+    shown = [str(as_path(Word("", "ckpt", "", text), sweep=False)) for text in ("a/b.ckpt", "2023")]
+    assert shown == ["ckpt=a/b.ckpt", "ckpt='2023'"]  # for people to read in run.json
+
+
 def test_a_file_that_exists_is_meant_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

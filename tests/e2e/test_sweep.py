@@ -105,6 +105,16 @@ def test_the_table_of_a_sweep(swept: Any) -> None:
     assert f"Next: python predict.py ckpt={first['checkpoint']}" in outcome.out
 
 
+def test_a_sweep_has_a_page_of_its_jobs_and_their_curves_in_one_picture(swept: Any) -> None:
+    folder = swept[0].folder
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert 'href="2_adamw_devices-1/report.html"' in page and "out of memory" in page
+    assert (folder / "curves.png").is_file()
+    assert "Learning curves of all jobs" in page
+    command = json.loads((folder / "run.json").read_text())["command"]
+    assert "optimizer=sgd,adamw" in shlex.split(command) and "optimizer=sgd,adamw" in page
+
+
 def test_a_job_trains_as_it_would_alone(swept: Any, trained: Outcome) -> None:
     job = swept[0].folder / "2_adamw_devices-1"
     ours, alone = (load_plain(f / "best.ckpt")["state_dict"] for f in (job, trained.folder))
@@ -131,10 +141,11 @@ def test_the_table_can_be_rebuilt(
 ) -> None:
     folder = swept[0].folder
     before = rows(folder)
-    (folder / "sweep.csv").unlink()
+    for name in ("sweep.csv", "report.html"):
+        (folder / name).unlink()
     monkeypatch.setattr(sys, "argv", ["sweep", str(folder)])
     sweep_command.main()
-    assert rows(folder) == before
+    assert rows(folder) == before and (folder / "report.html").is_file()
     assert f"ckpt={folder}/2_adamw_devices-1/best.ckpt" in capsys.readouterr().out
 
 
@@ -166,7 +177,7 @@ def test_the_best_comes_first_and_old_runs_have_gaps(
     assert [job["job"] for job in found] == ["2_c", "0_a", "1_b"]
     assert [job["status"] for job in found] == ["finished", "finished", "unfinished"]
     assert [row["epochs"] for row in rows(tmp_path)] == ["", "3", ""]
-    sweep.print_table(tmp_path, found)
+    sweep.print_table(tmp_path, found, {})
     out = capsys.readouterr().out
     assert "unfinished" in out and f"All 2, fused: python predict.py ckpt={tmp_path}" in out
 

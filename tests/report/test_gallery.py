@@ -37,6 +37,11 @@ def test_without_labels_the_least_sure_come_first() -> None:
     assert [one.confidence for one in shown] == [0.1, 0.5, 0.9]
 
 
+def test_numbers_that_are_not_accepted_come_before_all_others() -> None:
+    shown = chosen([made(confidence=c, accepted=a) for c, a in ((0.4, True), (0.6, False))])
+    assert [one.confidence for one in shown] == [0.6, 0.4]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), max_size=500), st.booleans(), st.integers(0, 500))
 def test_choosing_in_parts_chooses_the_same(sure: list[float], labelled: bool, cut: int) -> None:

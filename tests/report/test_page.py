@@ -99,6 +99,27 @@ def test_a_prediction_is_shown_with_all_that_is_known_of_it(tmp_path: Path) -> N
     assert sum(t == "svg" and a.get("class") == "chart" for t, a in page.tags) == 2
 
 
+def test_a_fusion_says_what_it_takes_of_whom(tmp_path: Path) -> None:
+    folder = prediction(tmp_path / "p")
+    recipe = {"boxes": "fusion", "numbers": "a", "fusion": {"weights": [1, 0.5], "iou": 0.6}}
+    (folder / "fusion.json").write_text(json.dumps(recipe))
+    members = [{"name": "a", "map_refined": 0.4}]
+    (folder / "metrics.json").write_text(json.dumps(METRICS | {"members": members}))
+    page = Parsed(write_page(folder))
+    at = page.texts.index("Used: boxes of")
+    used = "Used: boxes of | fusion | , numbers of | a | , weights | 1, 0.5 | , IoU | 0.6"
+    assert " | ".join(page.texts[at : at + 8]) == used
+    (folder / "fusion.json").write_text('{"fusion": {"iou": "x"}}')
+    with pytest.raises(DigitsError, match=r"fusion\.json: .*expected a number"):
+        write_page(folder)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    page = Parsed(write_page(prediction(tmp_path / "p", unreadable={EVIL: "cut off"})))
+    at = page.texts.index("Files that cannot be read")
+    assert page.texts[at + 1 : at + 3] == [EVIL, "cut off"]
+
+
 def test_photos_without_labels_are_shown_by_how_sure_they_are(tmp_path: Path) -> None:
     folder = prediction(tmp_path / "p")
     gallery = json.loads((folder / "gallery.json").read_text()) | {"right": []}
@@ -111,6 +132,13 @@ def test_photos_without_labels_are_shown_by_how_sure_they_are(tmp_path: Path) ->
     assert page.texts[at + 10 : at + 12] == ["98 to 100 %", "0.500"]
     photos = [a["data-kinds"] for t, a in page.tags if a.get("class", "").startswith("photo ")]
     assert photos == ["all unknown "] * 4
+    gallery["tiles"] = [t | {"accepted": k != 1} for k, t in enumerate(gallery["tiles"])]
+    (folder / "gallery.json").write_text(json.dumps(gallery))
+    page = Parsed(write_page(folder))
+    photos = [a["data-kinds"] for t, a in page.tags if a.get("class", "").startswith("photo ")]
+    assert photos == ["all accepted ", "all look ", "all accepted ", "all accepted "]
+    tabs = [a["value"] for t, a in page.tags if t == "input" and a["type"] == "radio"]
+    assert tabs == ["all", "look", "accepted"]
 
 
 def test_a_run_has_curves_and_a_sweep_the_table_of_its_jobs(tmp_path: Path) -> None:
