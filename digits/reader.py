@@ -138,7 +138,7 @@ class NumberReader:
         pixels = [tensor for tensor, _ in prepared]
         members = []
         for model in self.models:
-            detections = detect_photos(model, pixels, self.device, self.batch_size)
+            detections = detect_photos(model, pixels, self.batch_size)
             detections = with_rows(pixels, detections, self.recognizers)
             members.append(
                 [

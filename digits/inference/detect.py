@@ -79,7 +79,7 @@ def detect(
     loaded = loader(data, workers, batch_size=-(-options.batch_size // _BATCHES))
     batches = _readable(loaded, names, unreadable)
     for photos, targets, named in _gathered(batches, _BATCHES * options.batch_size):
-        detections = detect_photos(model, photos, options.device, options.batch_size)
+        detections = detect_photos(model, photos, options.batch_size)
         detections = with_rows(photos, detections, options.recognizers)
         for photo, target, name, here in zip(photos, targets, named, detections, strict=True):
             height, width = target.get("size", photo.shape[1:])
@@ -94,25 +94,21 @@ def detect(
 
 
 @torch.inference_mode()
-def detect_photos(
-    model: nn.Module, photos: Sequence[Tensor], device: torch.device, batch_size: int
-) -> list[Detections]:
+def detect_photos(model: nn.Module, photos: Sequence[Tensor], batch_size: int) -> list[Detections]:
     """Detections on the CPU, in the order of the photos, boxes in their pixels.
 
     Those of like shape are detected together, since every photo of a batch is padded to the widest.
 
     Args:
-        model: on `device`, in evaluation mode.
-        photos: uint8 `(3, h, w)` each.
-        device: of the model.
+        model: in evaluation mode, on any device.
+        photos: uint8 `(3, h, w)` each, on the CPU.
         batch_size: photos at once.
     """
     order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
     detections: dict[int, Detections] = {}
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = model([photos[i].to(device, non_blocking=True) for i in chosen])
-        detections.update(zip(chosen, map(_on_cpu, batch), strict=True))
+        detections.update(zip(chosen, model([photos[i] for i in chosen]), strict=True))
     return [detections[i] for i in range(len(photos))]
 
 
@@ -139,14 +135,6 @@ def scaled_to(detections: Detections, photo: Tensor, height: int, width: int) ->
             for row in detections["rows"]
         ]
     return scaled
-
-
-def _on_cpu(detections: Detections) -> Detections:
-    return {
-        "boxes": detections["boxes"].float().cpu(),
-        "scores": detections["scores"].float().cpu(),
-        "labels": detections["labels"].cpu(),
-    }
 
 
 def _readable(

@@ -3,14 +3,18 @@
 # mypy: allow-subclassing-any
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
 
 from digits.errors import DigitsError
+from digits.models.batch import PhotoBatch
 
 # Smallest and largest digit of SVHN, shrunk by augmentation, as a share of the photo's height.
 _SHARES = (0.19, 1.03)
@@ -28,30 +32,85 @@ def auto_heights(min_size: int | Sequence[int]) -> tuple[float, float]:
     return _SHARES[0] * short, _SHARES[1] * short
 
 
+class MapAnchors(NamedTuple):
+    """The anchors of one feature map."""
+
+    boxes: Tensor
+    """float32 `(1, N, 4)`, or `(B, N, 4)` where they differ from photo to photo."""
+    outside: Tensor | None
+    """bool `(B, N)`: beyond what the photo is padded to; None: none is."""
+
+
 class LevelAnchors(AnchorGenerator):
     """torchvision's anchor generator, on some of the feature maps.
 
     Args:
         sizes: per map used, the square roots of the anchors' areas, pixels.
         aspect_ratios: height / width, the same on each map.
-        levels: the maps used, of all that the backbone gives.
+        strides: of all maps that the backbone gives, pixels.
+        levels: the maps used.
     """
 
     def __init__(
         self,
         sizes: Sequence[Sequence[float]],
         aspect_ratios: Sequence[float],
+        strides: Sequence[int],
         levels: slice = _ALL_MAPS,
     ) -> None:
         super().__init__(
             tuple(tuple(map(float, level)) for level in sizes),
             (tuple(aspect_ratios),) * len(sizes),
         )
+        self.strides = strides
         self.levels = levels
 
     def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
         anchors: list[Tensor] = super().forward(image_list, feature_maps[self.levels])
         return anchors
+
+    def of(self, batch: PhotoBatch, maps: Sequence[Tensor]) -> list[MapAnchors]:
+        """The anchors of every map used, those that `forward` gives each photo by itself."""
+        found = []
+        used = zip(self.cell_anchors, maps[self.levels], self.strides[self.levels], strict=True)
+        for cell, features, stride in used:
+            height, width = features.shape[-2:]
+            cells = -(-batch.padded // stride)  # (B, 2)
+            steps = batch.padded // cells  # not the stride where a map's last cell is cut off
+            own, which = np.unique(steps, axis=0, return_inverse=True)
+            shape = tuple(map(tuple, cell.tolist())), height, width, features.device
+            boxes = torch.cat([_grid(*shape, *step) for step in own.tolist()])
+            if len(own) > 1:
+                boxes = boxes[torch.from_numpy(which).to(features.device)]
+            ends = np.arange(height)[:, None], np.arange(width)
+            outside = (ends[0] >= cells[:, 0, None, None]) | (ends[1] >= cells[:, 1, None, None])
+            found.append(MapAnchors(boxes, _flat(outside, len(cell), features.device)))
+        return found
+
+
+@lru_cache(maxsize=64)  # photos of a few shapes ask for the same ones over and over
+def _grid(
+    cell: tuple[tuple[float, ...], ...],
+    height: int,
+    width: int,
+    device: torch.device,
+    down: int,
+    across: int,
+) -> Tensor:
+    """Anchors `(1, height * width * A, 4)` of a map, whose cells lie so many pixels apart."""
+    y, x = np.mgrid[:height, :width] * np.reshape([down, across], (2, 1, 1))
+    shifts = np.stack([x, y, x, y], -1).reshape(-1, 1, 4)
+    anchors = (shifts + np.array(cell)).reshape(1, -1, 4).astype(np.float32)
+    with torch.inference_mode(False):
+        return torch.from_numpy(anchors).to(device)
+
+
+def _flat(outside: np.ndarray, anchors: int, device: torch.device) -> Tensor | None:
+    """`(B, h, w)` of cells to `(B, N)` of their anchors; None where there are none."""
+    if not outside.any():
+        return None
+    flat = torch.from_numpy(outside.reshape(len(outside), -1)).to(device)
+    return flat.repeat_interleave(anchors, 1)
 
 
 class LevelRPNHead(RPNHead):
@@ -123,4 +182,4 @@ def digit_anchors(
     spaced = np.geomspace(smallest, largest, levels * per_level)
     # torchvision's size is the square root of the area; a digit is about twice as high as wide.
     sizes = (spaced / np.sqrt(2)).reshape(levels, per_level).tolist()
-    return LevelAnchors(sizes, aspect_ratios, slice(first, last + 1))
+    return LevelAnchors(sizes, aspect_ratios, strides, slice(first, last + 1))

@@ -50,6 +50,9 @@ class BackboneSpec:
         box_head: see `BoxHead`.
         anchor_sizes: torchvision's anchors per map, the square root of their area in pixels;
             None: 32, 64, ...
+        maskable: whether neighbouring cells meet only in `nn.Conv2d`, `nn.AdaptiveAvgPool2d(1)` and
+            `nn.MaxPool2d` of maps that are never negative: then photos of several padded sizes can
+            share a batch (`digits.models.masks`).
         state: state dict of a whole trained detector, to be loaded once it is assembled.
     """
 
@@ -59,6 +62,7 @@ class BackboneSpec:
     rpn_convs: int = 1
     box_head: BoxHead = two_layer_head
     anchor_sizes: tuple[tuple[float, ...], ...] | None = None
+    maskable: bool = False
     state: dict[str, Tensor] | None = None
 
     @property

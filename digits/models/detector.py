@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torchvision.models.detection.rpn import RegionProposalNetwork
-from torchvision.ops import MultiScaleRoIAlign
 
 from digits.errors import DigitsError
 from digits.models.anchors import LevelAnchors, LevelRPNHead, auto_heights, digit_anchors
 from digits.models.backbone_spec import BackboneSpec, check_maps
+from digits.models.heads import BatchedRoIHeads
+from digits.models.pooling import RoIPool
+from digits.models.proposals import BatchedRPN
 from digits.models.rcnn import DigitPredictor, DigitRCNN
 from digits.models.transform import PhotoTransform
-from digits.models.voting import VotingRoIHeads
 from digits.models.weights import load_detector_state
 from digits.models.zoom import Zoom, ZoomOptions
 
@@ -75,7 +75,7 @@ def build_detector(
             the backward pass of RoIAlign runs on one core.
         shared_box: predict one box for all classes rather than one per class.
         box_voting: IoU above which boxes that suppression drops are averaged into the one that it
-            keeps (`digits.models.voting`); `None`: they are not.
+            keeps (`digits.models.suppression`); `None`: they are not.
         zoom: when evaluation makes a second pass over small digits (`digits.models.zoom.Zoom`, or
             its arguments); `None`: never.
         unknown: refused.
@@ -97,7 +97,7 @@ def build_detector(
     if max_size is None:
         max_size = round(2.75 * max(sizes))
     generator = _anchor_generator(backbone, anchor_heights, anchors, aspect_ratios, sizes[-1])
-    rpn = RegionProposalNetwork(
+    rpn = BatchedRPN(
         generator,
         LevelRPNHead(backbone.out_channels, generator, backbone.rpn_convs),
         rpn_fg_iou_thresh,
@@ -112,8 +112,8 @@ def build_detector(
     pooled = backbone.pooled_strides
     box_head = backbone.box_head(backbone.out_channels, roi_side)
     box_features = [m for m in box_head.modules() if isinstance(m, nn.Linear)][-1].out_features
-    roi_heads = VotingRoIHeads(
-        MultiScaleRoIAlign([str(level) for level in range(len(pooled))], roi_side, roi_sampling),
+    roi_heads = BatchedRoIHeads(
+        RoIPool(pooled, roi_side, roi_sampling),
         box_head,
         DigitPredictor(box_features, shared_box),
         box_fg_iou_thresh,
@@ -134,7 +134,7 @@ def build_detector(
     # A fifth less time per training step on a CPU; what tensor cores want on a GPU.
     backbone.features.to(memory_format=torch.channels_last)
     rpn.head.to(memory_format=torch.channels_last)
-    model = DigitRCNN(backbone.features, rpn, roi_heads, transform, second_pass)
+    model = DigitRCNN(backbone.features, rpn, roi_heads, transform, second_pass, backbone.maskable)
     if backbone.state is not None:
         random = load_detector_state(model, backbone.state)
         _logger.info(
@@ -155,7 +155,7 @@ def _anchor_generator(
     if heights is None:
         levels = range(len(backbone.strides))
         sizes = backbone.anchor_sizes or tuple((32.0 * 2**level,) for level in levels)
-        return LevelAnchors(sizes, aspect_ratios)
+        return LevelAnchors(sizes, aspect_ratios, backbone.strides)
     if heights == "auto":
         heights = auto_heights(min_size)
     if isinstance(heights, str) or len(heights) != 2:

@@ -58,6 +58,7 @@ def mobilenet_v3_large_fpn(
         (*strides, 2 * strides[-1]),
         extra_map=True,
         anchor_sizes=sizes,
+        maskable=norm != "group",
         state=state,
     )
 
@@ -81,7 +82,7 @@ def vgg16(weights: str = "imagenet", trainable_layers: int = 3) -> BackboneSpec:
     features = IntermediateLayerGetter(nn.Sequential(*layers), {str(len(layers) - 1): "0"})
     features.out_channels = 512
     sizes = ((32.0, 64.0, 128.0, 256.0, 512.0),)
-    return BackboneSpec(features, (16,), anchor_sizes=sizes, state=state)
+    return BackboneSpec(features, (16,), anchor_sizes=sizes, maskable=True, state=state)
 
 
 def convnext_tiny_fpn(
@@ -121,7 +122,7 @@ def swin_t_fpn(
     )  # fmt: skip
     spec = _four_stages(
         swin_t, weights, Swin_T_Weights.IMAGENET1K_V1, trainable_layers,
-        stochastic_depth, (96, 192, 384, 768),
+        stochastic_depth, (96, 192, 384, 768), maskable=False,
     )  # fmt: skip
     permute_maps(spec.features)
     return spec
@@ -134,6 +135,7 @@ def _four_stages(
     trainable_layers: int,
     stochastic_depth: float,
     channels: Sequence[int],
+    maskable: bool = True,
 ) -> BackboneSpec:
     """A network whose `features` are four pairs of a downsampling layer and a stage."""
     check_stochastic_depth(stochastic_depth)
@@ -144,4 +146,6 @@ def _four_stages(
     state = pretrained(weights, body, imagenet)
     maps = {str(2 * i + 1): width for i, width in enumerate(channels)}
     features = pyramid(body.features, maps)
-    return BackboneSpec(features, (4, 8, 16, 32, 64), extra_map=True, state=state)
+    return BackboneSpec(
+        features, (4, 8, 16, 32, 64), extra_map=True, maskable=maskable, state=state
+    )

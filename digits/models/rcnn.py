@@ -2,18 +2,21 @@
 
 # mypy: allow-subclassing-any
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RegionProposalNetwork
 
+from digits.models.batch import PhotoBatch, as_array
+from digits.models.found import Found, found_in
+from digits.models.heads import BatchedRoIHeads
+from digits.models.masks import mask_padding, masked, repeat_edges
+from digits.models.proposals import BatchedRPN
 from digits.models.transform import PhotoTransform
-from digits.models.voting import VotingRoIHeads
 from digits.models.zoom import Zoom, combine
 from digits.types import NUM_CLASSES, Detections, Target
 
@@ -25,25 +28,22 @@ class DigitPredictor(FastRCNNPredictor):
 
     Args:
         in_channels: units of the box head.
-        shared_box: one box for all classes rather than one per class; a digit's box does not
-            depend on which digit it is, so the boxes of all digits train it.
+        shared_box: one box `(N, 4)` for all classes rather than one per class, `(N, 4 C)`; a
+            digit's box does not depend on which digit it is, so the boxes of all digits train it.
     """
 
     def __init__(self, in_channels: int, shared_box: bool) -> None:
         super().__init__(in_channels, NUM_CLASSES)
-        self.shared_box = shared_box
         if shared_box:
             self.bbox_pred = nn.Linear(in_channels, 4)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         logits, deltas = super().forward(x)
-        if self.shared_box:
-            deltas = deltas.repeat(1, NUM_CLASSES)
         return logits.float(), deltas.float()
 
 
 class DigitRCNN(GeneralizedRCNN):
-    """Faster R-CNN (Ren et al. 2015, arXiv 1506.01497) from photos to digits.
+    """Faster R-CNN (Ren et al. 2015, arXiv 1506.01497) from photos to digits, in whole batches.
 
     Args:
         backbone: see `BackboneSpec.features`.
@@ -51,26 +51,39 @@ class DigitRCNN(GeneralizedRCNN):
         roi_heads: features and proposals to detections.
         transform: photos to the backbone's input.
         zoom: when evaluation makes a second pass; None: never.
+        maskable: whether the backbone can take photos of several padded sizes at once
+            (`BackboneSpec.maskable`).
+
+    Attributes:
+        together: whether evaluation takes them so, where it can; None: on a GPU. A processor spends
+            more on the padding than it saves in calls. The detections are the same.
     """
 
     def __init__(
         self,
         backbone: nn.Module,
-        rpn: RegionProposalNetwork,
-        roi_heads: VotingRoIHeads,
+        rpn: BatchedRPN,
+        roi_heads: BatchedRoIHeads,
         transform: PhotoTransform,
         zoom: Zoom | None = None,
+        maskable: bool = False,
     ) -> None:
         super().__init__(backbone, rpn, roi_heads, transform)
         self.zoom = zoom
+        self.maskable = maskable
+        self.together: bool | None = None
+        if maskable:
+            mask_padding(backbone)
+            mask_padding(rpn.head)
 
     def forward(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
     ) -> Losses | list[Detections]:
-        """Losses in training, detections in pixels of each photo in evaluation.
+        """Losses in training; in evaluation detections on the CPU, in pixels of each photo.
 
         Args:
-            images: uint8 in 0..255 or float in 0..1, each `(3, H, W)`; H and W may differ.
+            images: uint8 in 0..255 or float in 0..1, each `(3, H, W)`; H and W may differ. Best on
+                the CPU, whatever the device of the network: they travel in one piece.
             targets: one per photo, in training.
 
         Raises:
@@ -79,69 +92,67 @@ class DigitRCNN(GeneralizedRCNN):
         if self.training:
             if targets is None:
                 raise ValueError("Expected targets in training mode.")
-            batch, scaled = self.transform(images, targets)
-            for target in scaled:
-                if not (target["boxes"][:, 2:] > target["boxes"][:, :2]).all():
-                    raise ValueError("Expected target boxes with x1 < x2 and y1 < y2.")
-            return self._run(batch, scaled)[1]
+            batch, truth = self.transform(images, targets, self._device)
+            maps = self._features(batch)
+            proposals, losses = self.rpn(batch, maps, truth)
+            return {**self.roi_heads.losses(maps, proposals, truth), **losses}
+        if not images:
+            return []
         found = self._detect(images)
         if self.zoom is not None:
             self._search(images, found, self.zoom)
             self._detect_windows(images, found, self.zoom)
-        return found
+        return found.detections()
 
-    def _detect(self, images: Sequence[Tensor], enlargement: float = 1.0) -> list[Detections]:
-        """One pass in evaluation, in batches of one padded size each.
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = next(self.parameters()).device
+        return device
+
+    def _features(self, batch: PhotoBatch) -> list[Tensor]:
+        """The backbone's maps, float32 under autocast too, since boxes are sensitive."""
+        return [features.float() for features in self.backbone(batch.tensors).values()]
+
+    def _detect(self, images: Sequence[Tensor], enlargement: float = 1.0) -> Found:
+        """One pass in evaluation.
 
         A photo is padded by its own size alone: networks see padding (convolutions as an edge,
         squeeze and excitation in its means), and what is found must not depend on the batch.
         """
-        found: dict[int, Detections] = {}
-        for chosen, batch in self.transform.batches(images, enlargement):
-            detections, _ = self._run(batch)
-            sizes = [images[i].shape[-2:] for i in chosen]
-            scaled = self.transform.postprocess(detections, batch.image_sizes, sizes)
-            found.update(zip(chosen, scaled, strict=True))
-        return [found[i] for i in range(len(images))]
-
-    def _run(
-        self, batch: ImageList, targets: list[Target] | None = None
-    ) -> tuple[list[Detections], Losses]:
-        """Detections in pixels of the batch, empty in training; losses, empty in evaluation."""
-        # float32 under autocast too, since the anchors take the type of the maps.
-        features = OrderedDict((k, v.float()) for k, v in self.backbone(batch.tensors).items())
-        proposals, rpn_losses = self.rpn(batch, features, targets)
-        found, box_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
-        return found, box_losses | rpn_losses
-
-    def _search(self, images: Sequence[Tensor], found: list[Detections], zoom: Zoom) -> None:
-        """Detect photos without digits again, enlarged; replaces their entries of `found`."""
-        short = self.transform.min_size[-1]
-        for factor in zoom.search:
-            without = [
-                index
-                for index, (image, first) in enumerate(zip(images, found, strict=True))
-                if not zoom.has_digits(first) and min(image.shape[-2:]) >= factor * short
-            ]
-            if not without:
-                break
-            again = self._detect([images[index] for index in without], factor)
-            for index, second in zip(without, again, strict=True):
-                if zoom.has_digits(second):
-                    found[index] = second
-
-    def _detect_windows(
-        self, images: Sequence[Tensor], found: list[Detections], zoom: Zoom
-    ) -> None:
-        """Detect the parts with small digits again; replaces those photos' entries of `found`."""
-        windows = {}
-        for index, (image, first) in enumerate(zip(images, found, strict=True)):
-            height, width = image.shape[-2:]
-            if window := zoom.window(first["boxes"], first["scores"], height, width):
-                windows[index] = window
-        if not windows:
-            return
-        crops = [images[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in windows.items()]
+        device = self._device
+        together = self.together if self.together is not None else device.type != "cpu"
+        rows, order, sizes = [], [], []
+        for chosen, batch in self.transform.batches(
+            images, device, enlargement, together and self.maskable
+        ):
+            with masked(batch):
+                maps = self._features(batch)
+                proposals, _ = self.rpn(batch, maps)
+            maps = [repeat_edges(features, batch) for features in maps]
+            rows.append(as_array(self.roi_heads.detect(batch, maps, proposals)))
+            order += chosen
+            sizes.append(batch.sizes)
+        shapes = np.array([images[i].shape[-2:] for i in order])
         limit = cast(int, self.roi_heads.detections_per_img)
-        for (index, window), second in zip(windows.items(), self._detect(crops), strict=True):
-            found[index] = combine(found[index], second, window, limit)
+        return found_in(rows, order, shapes / np.concatenate(sizes), limit)
+
+    def _search(self, images: Sequence[Tensor], found: Found, zoom: Zoom) -> None:
+        """Detect photos without digits again, enlarged; replaces their rows of `found`."""
+        short = self.transform.min_size[-1]
+        shortest = np.array([min(image.shape[-2:]) for image in images])
+        for factor in zoom.search:
+            without = (~zoom.has_digits(found) & (shortest >= factor * short)).nonzero()[0]
+            if not len(without):
+                break
+            again = self._detect([images[i] for i in without], factor)
+            better = zoom.has_digits(again)
+            found.replace(without[better], again.of(better))
+
+    def _detect_windows(self, images: Sequence[Tensor], found: Found, zoom: Zoom) -> None:
+        """Detect the parts with small digits again; replaces those photos' rows of `found`."""
+        shapes = np.array([image.shape[-2:] for image in images])
+        chosen, windows = zoom.windows(found, shapes)
+        if len(chosen):
+            parts = zip(chosen, windows.tolist(), strict=True)
+            second = self._detect([images[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in parts])
+            found.replace(chosen, combine(found.of(chosen), second, windows))

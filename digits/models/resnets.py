@@ -53,7 +53,8 @@ def resnet50_fpn(
     if weights == "coco" and state is not None:
         # Trained with batch normalisation of eps = 0; ours adds 1e-5 to the variances.
         state = {k: v - 1e-5 if k.endswith("running_var") else v for k, v in state.items()}
-    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
+    maskable = False
+    return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
 
 
 def resnet50_fpn_v2(
@@ -79,7 +80,13 @@ def resnet50_fpn_v2(
         return head
 
     return BackboneSpec(
-        features, _STRIDES, extra_map=True, rpn_convs=2, box_head=box_head, state=state
+        features,
+        _STRIDES,
+        extra_map=True,
+        rpn_convs=2,
+        box_head=box_head,
+        maskable=False,
+        state=state,
     )
 
 
@@ -94,7 +101,8 @@ def resnet101_fpn(
     features, state = _features(
         resnet101, weights, None, imagenet, trainable_layers, norm, stochastic_depth
     )
-    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
+    maskable = False
+    return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
 
 
 def _features(

@@ -79,5 +79,6 @@ def small_fpn(
         features,
         strides,
         box_head=normalised_head(box_head_width),
+        maskable=True,
         state=pretrained(weights, features),
     )

@@ -1,24 +1,24 @@
-"""Photos to the detector's input, and boxes there and back; torch only."""
+"""Photos to the detector's input; torch only."""
 
 # mypy: allow-subclassing-any
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torch import Tensor, nn
 
+from digits.models.batch import PhotoBatch, Truth, pad_truth
+from digits.models.resizing import alike, pack, resize
 from digits.types import Target
 
 _LONG_STEP = 32  # (pixels) in evaluation, long sides are padded to multiples of it
 
 
-class PhotoTransform(GeneralizedRCNNTransform):
-    """torchvision's transform, for uint8 photos as well, and with antialiasing.
+class PhotoTransform(nn.Module):
+    """Resizes, normalises and pads photos, bytes or floats, with antialiasing.
 
-    torchvision shrinks without a filter, which breaks the thin strokes of digits in large photos.
+    torchvision's shrinks without a filter, which breaks the thin strokes of digits in large photos.
 
     Args:
         min_size: short side of the resized photo, pixels, as a list; of several, training draws
@@ -29,77 +29,116 @@ class PhotoTransform(GeneralizedRCNNTransform):
         size_divisible: the sides of a batch are padded to multiples of it, pixels.
     """
 
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        min_size: Sequence[int],
+        max_size: int,
+        image_mean: Sequence[float],
+        image_std: Sequence[float],
+        size_divisible: int,
+    ) -> None:
+        super().__init__()
+        self.min_size, self.max_size = list(min_size), max_size
+        for name, values in (("mean", image_mean), ("std", image_std)):
+            levels = 255 * torch.tensor(values)[:, None]  # of bytes, (3, 1)
+            self.register_buffer(name, levels, persistent=False)
+        self.size_divisible = size_divisible
+
     def forward(
-        self, images: Sequence[Tensor], targets: Sequence[Target]
-    ) -> tuple[ImageList, list[Target]]:
-        """For training: a padded batch `(B, 3, H, W)` with the photos' sizes in it, and the
-        targets' boxes in its pixels.
+        self, images: Sequence[Tensor], targets: Sequence[Target], device: torch.device
+    ) -> tuple[PhotoBatch, Truth]:
+        """For training: all photos in one batch, and their true digits in its pixels.
 
         Args:
-            images: see `resize`.
+            images: uint8 in 0..255 or float in 0..1, each `(3, H, W)`.
             targets: one per photo; they are not changed.
+            device: where the batch is wanted.
+
+        Raises:
+            ValueError: a box without area.
         """
-        pairs = [self.resize(*pair) for pair in zip(images, targets, strict=True)]
-        sizes = [(image.shape[1], image.shape[2]) for image, _ in pairs]
-        batch = ImageList(self.batch_images([image for image, _ in pairs]), sizes)
-        return batch, [t for _, t in pairs if t is not None]
+        shapes = _shapes(images)
+        drawn = torch.randint(len(self.min_size), (len(images),)).numpy()
+        sizes = self._sizes(shapes, np.array(self.min_size)[drawn], self.max_size)
+        step = self.size_divisible
+        padded = np.broadcast_to(-(-sizes.max(0) // step) * step, sizes.shape)
+        chosen, batch = self._batch(images, shapes, sizes, padded, device)
+        scales = (sizes.astype(np.float32) / shapes.astype(np.float32))[chosen]
+        return batch, pad_truth([targets[i] for i in chosen], scales, device)
 
     def batches(
-        self, images: Sequence[Tensor], enlargement: float = 1.0
-    ) -> Iterator[tuple[list[int], ImageList]]:
-        """For evaluation: the photos that are padded to one size together.
+        self,
+        images: Sequence[Tensor],
+        device: torch.device,
+        enlargement: float = 1.0,
+        together: bool = False,
+    ) -> Iterator[tuple[list[int], PhotoBatch]]:
+        """For evaluation: batches in which every photo is padded by its own size alone.
 
         Args:
-            images: see `resize`.
-            enlargement: see `resize`.
+            images: see `forward`.
+            device: where the batches are wanted.
+            enlargement: factor on `min_size` and `max_size`.
+            together: put photos of several padded sizes into a batch, all wide ones and all high
+                ones, rather than those of one padded size.
 
         Yields:
             Indices of photos, and their batch.
         """
-        resized = [self.resize(image, None, enlargement)[0] for image in images]
-        groups: dict[tuple[int, int], list[int]] = {}
-        for index, image in enumerate(resized):
-            groups.setdefault(self._padded(*image.shape[-2:]), []).append(index)
-        for (height, width), chosen in groups.items():
-            batch = resized[chosen[0]].new_zeros(len(chosen), 3, height, width)
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            sizes = [(resized[i].shape[1], resized[i].shape[2]) for i in chosen]
-            for row, index, size in zip(batch, chosen, sizes, strict=True):
-                row[:, : size[0], : size[1]] = resized[index]
-            yield chosen, ImageList(batch, sizes)
+        shapes = _shapes(images)
+        short, long = round(enlargement * self.min_size[-1]), round(enlargement * self.max_size)
+        sizes = self._sizes(shapes, np.full(len(images), short), long)
+        padded = self._padded(sizes)
+        groups: dict[object, list[int]] = {}
+        for index, (height, width) in enumerate(padded.tolist()):
+            key = width >= height if together else (height, width)
+            groups.setdefault(key, []).append(index)
+        for group in groups.values():
+            some = [images[i] for i in group]
+            chosen, batch = self._batch(some, shapes[group], sizes[group], padded[group], device)
+            yield [group[i] for i in chosen], batch
 
-    def _padded(self, height: int, width: int) -> tuple[int, int]:
-        """The size that a resized photo is padded to: its long side in coarser steps, so that more
-        photos share a batch."""
+    def _batch(
+        self,
+        images: Sequence[Tensor],
+        shapes: np.ndarray,
+        sizes: np.ndarray,
+        padded: np.ndarray,
+        device: torch.device,
+    ) -> tuple[list[int], PhotoBatch]:
+        """A batch, and the order of photos in it."""
+        height, width = padded.max(0).tolist()
+        parts = alike(shapes)
+        tensors = []
+        for part in parts:
+            photos = torch.from_numpy(pack([images[i] for i in part]))
+            # Of mean 0 before they are resized, so that they are padded with the mean.
+            photos = (photos.to(device, non_blocking=True) - self.mean) / self.std
+            tensors.append(resize(photos, shapes[part], sizes[part], height, width))
+        chosen = [i for part in parts for i in part]
+        limits = torch.from_numpy(sizes[chosen][:, [1, 0, 1, 0]].astype(np.float32))
+        whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+        return chosen, PhotoBatch(whole, sizes[chosen], padded[chosen], limits.to(device))
+
+    def _sizes(self, shapes: np.ndarray, short: np.ndarray, long: int) -> np.ndarray:
+        """Heights and widths `(B, 2)` of resized photos."""
+        scales = np.minimum(short / shapes.min(1), long / shapes.max(1))
+        sizes: np.ndarray = np.maximum(1, np.rint(shapes * scales[:, None])).astype(np.int64)
+        return sizes
+
+    def _padded(self, sizes: np.ndarray) -> np.ndarray:
+        """What resized photos are padded to: long sides in coarser steps, so that more photos are
+        of one size."""
         step = self.size_divisible
-        coarse = max(step, _LONG_STEP)
-        steps = (step, coarse) if width >= height else (coarse, step)
-        return -(-height // steps[0]) * steps[0], -(-width // steps[1]) * steps[1]
+        steps = np.full(sizes.shape, step)
+        wide = sizes[:, 1] >= sizes[:, 0]
+        steps[np.arange(len(sizes)), wide.astype(int)] = max(step, _LONG_STEP)
+        padded: np.ndarray = -(-sizes // steps) * steps
+        return padded
 
-    def resize(
-        self, image: Tensor, target: Target | None = None, enlargement: float = 1.0
-    ) -> tuple[Tensor, Target | None]:
-        """A photo, resized and normalised, and its target in pixels of the result.
 
-        Args:
-            image: uint8 in 0..255 or float in 0..1, `(3, H, W)`.
-            target: of the photo.
-            enlargement: factor on `min_size` and `max_size`.
-        """
-        height, width = image.shape[-2:]
-        short = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
-        short, long = round(enlargement * short), round(enlargement * self.max_size)
-        scale = min(short / min(height, width), long / max(height, width))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        white = 255 if image.dtype == torch.uint8 else 1
-        image = interpolate(image[None].float(), size, mode="bilinear", antialias=scale < 1)[0]
-        image = self.normalize(image / white)  # last, when a large photo has become small
-        if target is None:
-            return image, None
-        boxes = resize_boxes(target["boxes"], [height, width], list(size))
-        return image, {**target, "boxes": boxes}
-
-    def batch_images(self, images: list[Tensor], size_divisible: int | None = None) -> Tensor:
-        """Photos padded to one size, `(B, 3, H, W)`, channels last in memory."""
-        batch: Tensor = super().batch_images(images, size_divisible or self.size_divisible)
-        return batch.contiguous(memory_format=torch.channels_last)
+def _shapes(images: Sequence[Tensor]) -> np.ndarray:
+    return np.array([image.shape[-2:] for image in images]).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Where a second pass over an enlarged part of a photo finds small digits; torch only.
+"""Where a second pass over an enlarged part of a photo finds small digits; numpy only.
 
 A detector that resizes photos to a fixed short side leaves some ten pixels to the digits of a
 photo of a whole door. So where the digits found are small in their photo, the part around them is
@@ -10,13 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from digits.types import Detections
-
-Window = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in whole pixels of the photo, the last two exclusive."""
+from digits.models.found import Found
 
 
 class ZoomOptions(TypedDict, total=False):
@@ -59,50 +55,66 @@ class Zoom:
         if list(self.search) != sorted(self.search) or min(self.search, default=2) <= 1:
             raise ValueError(f"{self}: expected search to be factors above 1, ascending.")
 
-    def has_digits(self, detections: Detections) -> bool:
-        """Whether any box counts as a digit."""
-        return bool((detections["scores"] >= self.min_score).any())
+    def has_digits(self, found: Found) -> np.ndarray:
+        """In which photos any box counts as a digit, bool `(B,)`."""
+        return np.asarray((found.scores >= self.min_score).any(1))
 
-    def window(self, boxes: Tensor, scores: Tensor, height: int, width: int) -> Window | None:
-        """The part of a photo to detect again, or None.
+    def windows(self, found: Found, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The parts of photos to detect again.
 
         Args:
-            boxes: `(N, 4)` xyxy in pixels of a photo of `height` x `width`.
-            scores: `(N,)`.
+            found: in pixels of the photos.
+            shapes: int `(B, 2)`, height and width of each photo.
+
+        Returns:
+            Indices of photos, `(N,)`, and their windows : int `(N, 4)`, x1, y1, x2, y2 in whole
+            pixels, the last two exclusive.
         """
-        digits = boxes[scores >= self.min_score].cpu()
-        if not len(digits):
-            return None
-        margin = self.margin * float((digits[:, 3] - digits[:, 1]).median())
-        left, top = (digits[:, :2].amin(0) - margin).tolist()
-        right, bottom = (digits[:, 2:].amax(0) + margin).tolist()
-        wider = max(0.0, self.min_aspect * (bottom - top) - (right - left)) / 2
-        window = (
-            max(0, int(left - wider)),
-            max(0, int(top)),
-            min(width, int(right + wider) + 1),
-            min(height, int(bottom) + 1),
+        digits = found.scores >= self.min_score
+        count = digits.sum(1)
+        heights = np.where(digits, found.boxes[..., 3] - found.boxes[..., 1], np.inf)
+        middle = np.maximum(count - 1, 0)[:, None] // 2
+        margin = self.margin * np.take_along_axis(np.sort(heights, 1), middle, 1)
+        ends = np.where(
+            digits[..., None], found.boxes, np.array([np.inf, np.inf, -np.inf, -np.inf], np.float32)
         )
-        short = min(window[2] - window[0], window[3] - window[1])
-        return window if 0 < short * self.gain < min(height, width) else None
+        with np.errstate(invalid="ignore"):  # photos without digits
+            left, top = (ends[..., :2].min(1, initial=np.inf) - margin).T
+            right, bottom = (ends[..., 2:].max(1, initial=-np.inf) + margin).T
+            wider = np.maximum(0.0, self.min_aspect * (bottom - top) - (right - left)) / 2
+        height, width = shapes.T
+        windows = np.zeros((len(shapes), 4), dtype=np.int64)
+        some = count > 0
+        low = np.stack([left - wider, top], 1)[some].astype(np.int64)
+        high = np.stack([right + wider, bottom], 1)[some].astype(np.int64) + 1
+        windows[some, :2] = np.maximum(0, low)
+        windows[some, 2:] = np.minimum(np.stack([width, height], 1)[some], high)
+        short = (windows[:, 2:] - windows[:, :2]).min(1)
+        (chosen,) = ((short > 0) & (short * self.gain < shapes.min(1))).nonzero()
+        return chosen, windows[chosen]
 
 
-def combine(first: Detections, second: Detections, window: Window, limit: int) -> Detections:
-    """Detections of the second pass inside the window, of the first pass outside.
+def combine(first: Found, second: Found, windows: np.ndarray) -> Found:
+    """Detections of the second pass inside the windows, of the first pass outside.
 
     Args:
-        first: of the whole photo, in its pixels.
-        second: of the window, in its pixels.
-        window: see `Window`.
-        limit: most boxes to return, those of the highest scores.
+        first: of the whole photos, in their pixels.
+        second: of their windows, in those pixels.
+        windows: int `(B, 4)`, see `Zoom.windows`.
+
+    Returns:
+        As many per photo as in the first pass, those of the highest scores.
     """
-    low, high = (first["boxes"].new_tensor(ends) for ends in (window[:2], window[2:]))
-    centres = (first["boxes"][:, :2] + first["boxes"][:, 2:]) / 2
-    outside = ((centres < low) | (centres > high)).any(dim=1)
-    scores = torch.cat([second["scores"], first["scores"][outside]])
-    order = scores.argsort(descending=True, stable=True)[:limit]
-    return {
-        "boxes": torch.cat([second["boxes"] + low.repeat(2), first["boxes"][outside]])[order],
-        "scores": scores[order],
-        "labels": torch.cat([second["labels"], first["labels"][outside]])[order],
-    }
+    low, high = windows[:, None, :2], windows[:, None, 2:]
+    centres = (first.boxes[..., :2] + first.boxes[..., 2:]) / 2
+    inside = ((centres >= low) & (centres <= high)).all(-1)
+    offset = np.tile(windows[:, None, :2], 2).astype(np.float32)
+    scores = np.concatenate([second.scores, np.where(inside, np.float32(-1), first.scores)], 1)
+    boxes = np.concatenate([second.boxes + offset, first.boxes], 1)
+    labels = np.concatenate([second.labels, first.labels], 1)
+    order = np.argsort(-scores, 1, kind="stable")[:, : first.scores.shape[1]]
+    return Found(
+        np.take_along_axis(boxes, order[..., None], 1),
+        np.take_along_axis(scores, order, 1),
+        np.take_along_axis(labels, order, 1),
+    )

@@ -56,6 +56,10 @@ class DigitDetector(L.LightningModule):
         detections: list[Detections] = self.model(photos)
         return detections
 
+    def transfer_batch_to_device(self, batch: Batch, *_: object) -> Batch:
+        """The same: the detector sends the photos of a batch to its device in one piece."""
+        return batch
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         photos, targets = batch
         losses = self.model(photos, targets)

@@ -203,7 +203,7 @@ def test_pretrained_it_detects_what_torchvisions_does(twins: tuple[nn.Module, nn
     own, reference = twins
     photo = noise(64, 96)  # enlarged: shrinking is antialiased here and not there
     with torch.inference_mode():
-        ((_, batch),) = own.transform.batches([photo.float() / 255])
+        ((_, batch),) = own.transform.batches([photo], torch.device("cpu"))
         maps, their_maps = own.backbone(batch.tensors), reference.backbone(batch.tensors)
         for level in their_maps:
             close(maps[level], their_maps[level], f"map {level}")

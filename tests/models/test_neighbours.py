@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digits.models.detector import build_detector
-from digits.models.families import mobilenet_v3_large_fpn, vgg16
+from digits.models.families import convnext_tiny_fpn, mobilenet_v3_large_fpn, swin_t_fpn, vgg16
 from digits.models.ppocr import ppocr_fpn
+from digits.models.resnets import resnet50_fpn
 from digits.models.small import small_fpn
 
 BACKBONES: dict[str, Callable[[], Any]] = {
@@ -18,6 +19,10 @@ BACKBONES: dict[str, Callable[[], Any]] = {
     "ppocr_fpn": lambda: ppocr_fpn("none", 16, 32),
     "ppocr_fpn, three stages": lambda: ppocr_fpn("none", 16, 32, stages=3),
     "mobilenet_v3_large_fpn": lambda: mobilenet_v3_large_fpn("none", returned_layers=(2, 3, 5)),
+    "convnext_tiny_fpn": lambda: convnext_tiny_fpn("none"),
+    "swin_t_fpn": lambda: swin_t_fpn("none"),
+    "resnet50_fpn": lambda: resnet50_fpn("none"),
+    "resnet50_fpn, group": lambda: resnet50_fpn("none", norm="group"),
     "vgg16": lambda: vgg16("none"),
 }
 
@@ -48,10 +53,12 @@ def test_a_photo_alone_and_among_others(
     detector: torch.nn.Module, chosen: list[tuple[int, int, int]]
 ) -> None:
     photos = [photo(*one) for one in chosen]
-    together, backwards = detector(photos), detector(photos[::-1])[::-1]
-    for one, there, other in zip(photos, together, backwards, strict=True):
-        (alone,) = detector([one])
-        for found in (there, other):
-            assert torch.equal(alone["labels"], found["labels"])
-            assert torch.allclose(alone["boxes"], found["boxes"], atol=0.01)
-            assert torch.allclose(alone["scores"], found["scores"], atol=1e-4)
+    detector.together = False
+    alone = [detector([one])[0] for one in photos]
+    for together in (False, True):  # batches of one padded size, and batches of several
+        detector.together = together and detector.maskable
+        for others in (detector(photos), detector(photos[::-1])[::-1]):
+            for own, found in zip(alone, others, strict=True):
+                assert torch.equal(own["labels"], found["labels"])
+                assert torch.allclose(own["boxes"], found["boxes"], atol=0.01)
+                assert torch.allclose(own["scores"], found["scores"], atol=1e-4)

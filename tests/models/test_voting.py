@@ -4,47 +4,40 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
+from digits.models.boxes import overlaps
 from digits.models.detector import build_detector
 from digits.models.small import small_fpn
-from digits.models.voting import vote
-from digits.types import NUM_CLASSES
-
-THREE, FIVE = 4, 6  # labels
+from digits.models.suppression import vote
 
 
-def voted(kept: Tensor, *rivals: tuple[list[float], float, float]) -> list[float]:
-    """The box of a 3 among rivals, each with a box and its probabilities of a 3 and of a 5."""
-    boxes = torch.tensor([box for box, _, _ in rivals])[:, None].expand(-1, NUM_CLASSES, -1)
-    chances = torch.zeros(len(rivals), NUM_CLASSES)
-    chances[:, THREE] = torch.tensor([three for _, three, _ in rivals])
-    chances[:, FIVE] = torch.tensor([five for _, _, five in rivals])
-    moved = vote(kept[None], torch.tensor([THREE]), boxes, chances, 0.5)
-    return [round(value, 3) for value in moved[0].tolist()]
+def voted(*boxes: tuple[list[float], float]) -> list[float]:
+    """Where the first of several boxes goes; each has a probability of the digit."""
+    corners = torch.tensor([box for box, _ in boxes])[None]
+    chances = torch.tensor([chance for _, chance in boxes])[None]
+    moved = vote(corners, chances, overlaps(corners, corners), 0.5)
+    return [round(value, 3) for value in moved[0, 0].tolist()]
 
 
 def test_a_box_is_the_mean_of_those_there_weighed_by_how_sure_they_are_of_its_digit() -> None:
-    kept = torch.tensor([10.0, 10, 20, 30])
-    own = ([10.0, 10, 20, 30], 0.6, 0.0)
-    assert voted(kept, own) == [10, 10, 20, 30]
-    assert voted(kept, own, ([12.0, 10, 22, 30], 0.6, 0.0)) == [11, 10, 21, 30]
-    assert voted(kept, own, ([12.0, 10, 22, 30], 0.2, 0.0)) == [10.5, 10, 20.5, 30]
-    assert voted(kept, own, ([12.0, 10, 22, 30], 0.0, 0.9)) == [10, 10, 20, 30]  # sees a 5
-    assert voted(kept, own, ([19.0, 10, 29, 30], 0.9, 0.0)) == [10, 10, 20, 30]  # the next digit
+    own = ([10.0, 10, 20, 30], 0.6)
+    assert voted(own) == [10, 10, 20, 30]
+    assert voted(own, ([12.0, 10, 22, 30], 0.6)) == [11, 10, 21, 30]
+    assert voted(own, ([12.0, 10, 22, 30], 0.2)) == [10.5, 10, 20.5, 30]
+    assert voted(own, ([12.0, 10, 22, 30], 0.0)) == [10, 10, 20, 30]  # sees another digit
+    assert voted(own, ([19.0, 10, 29, 30], 0.9)) == [10, 10, 20, 30]  # the next digit
 
 
 corner = st.tuples(st.floats(0, 90), st.floats(0, 90), st.floats(1, 40), st.floats(1, 40))
 
 
 @given(st.lists(st.tuples(corner, st.floats(0, 1)), min_size=1, max_size=12))
-def test_no_box_leaves_the_hull_of_the_candidates(rows: list[tuple[tuple, float]]) -> None:
-    boxes = torch.tensor([[x, y, x + w, y + h] for (x, y, w, h), _ in rows])
-    chances = torch.tensor([chance for _, chance in rows])[:, None].expand(-1, NUM_CLASSES)
-    labels = torch.full((len(boxes),), THREE)
-    moved = vote(boxes, labels, boxes[:, None].expand(-1, NUM_CLASSES, -1), chances, 0.5)
+def test_no_box_leaves_the_hull_of_the_candidates(found: list[tuple[tuple, float]]) -> None:
+    boxes = torch.tensor([[x, y, x + w, y + h] for (x, y, w, h), _ in found])
+    chances = torch.tensor([[chance for _, chance in found]])
+    (moved,) = vote(boxes[None], chances, overlaps(boxes, boxes)[None], 0.5)
     assert (moved[:, :2] >= boxes[:, :2].amin(0) - 1e-3).all()
     assert (moved[:, 2:] <= boxes[:, 2:].amax(0) + 1e-3).all()
     assert (moved[:, 2:] > moved[:, :2]).all()
@@ -58,8 +51,9 @@ def test_a_detector_that_votes_finds_the_same_digits_in_other_boxes(shared_box: 
         torch.manual_seed(0)
         backbone = small_fpn(widths=(8, 8, 16, 16), blocks=(1, 1, 1), out_channels=16)
         model = build_detector(
-            backbone, min_size=64, anchor_heights="auto", shared_box=shared_box, box_voting=voting
-        )
+            backbone, min_size=64, anchor_heights="auto", shared_box=shared_box, box_voting=voting,
+            rpn_post_nms_top_n_test=50,
+        )  # fmt: skip
         with torch.inference_mode():
             results.append(model.eval()(photos))
     for photo, plain, moved in zip(photos, *results, strict=True):

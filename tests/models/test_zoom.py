@@ -2,17 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from digits import checkpoint, resources
 from digits.data.distant import Distant
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
 from digits.models.detector import build_detector
+from digits.models.found import Found
 from digits.models.small import small_fpn
 from digits.models.zoom import Zoom, combine
 from digits.types import target_number
@@ -20,10 +21,18 @@ from digits.types import target_number
 ZOOM = Zoom()
 
 
-def found(*rows: tuple[float, ...]) -> dict[str, Tensor]:
-    """Detections of x1, y1, x2, y2, score, label."""
-    table = torch.tensor(rows).reshape(-1, 6)
-    return {"boxes": table[:, :4], "scores": table[:, 4], "labels": table[:, 5].long()}
+def found(*photos: list[tuple[float, ...]]) -> Found:
+    """Detections of photos: x1, y1, x2, y2, score, label each, the highest score first."""
+    table = np.full((len(photos), max(1, *map(len, photos)), 6), -1, np.float32)
+    for row, boxes in zip(table, photos, strict=True):
+        row[: len(boxes)] = np.reshape(boxes, (-1, 6))
+    return Found(table[..., :4], table[..., 4], table[..., 5].astype(int))
+
+
+def window(*rows: tuple[float, ...], height: int = 100, width: int = 200) -> list[int] | None:
+    chosen, windows = ZOOM.windows(found([*rows]), np.array([[height, width]]))
+    assert len(chosen) == len(windows) <= 1
+    return windows[0].tolist() if len(chosen) else None
 
 
 boxes = st.tuples(
@@ -34,40 +43,47 @@ boxes = st.tuples(
 @given(st.lists(boxes, min_size=1, max_size=8))
 def test_the_window_holds_every_sure_digit_and_is_worth_it(rows: list[tuple[float, ...]]) -> None:
     height, width = 200, 300
-    seen = found(*[(x, y, min(x + w, width), min(y + h, height), s, 1) for x, y, w, h, s in rows])
-    window = ZOOM.window(seen["boxes"], seen["scores"], height, width)
-    sure = seen["boxes"][seen["scores"] >= ZOOM.min_score]
-    if window is None:
+    seen = [(x, y, min(x + w, width), min(y + h, height), s, 1) for x, y, w, h, s in rows]
+    chosen = window(*seen, height=height, width=width)
+    if chosen is None:
         return
-    x1, y1, x2, y2 = window
+    x1, y1, x2, y2 = chosen
     assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
     assert min(x2 - x1, y2 - y1) * ZOOM.gain < height
+    sure = np.float32(seen)[np.float32(seen)[:, 4] >= ZOOM.min_score]
     assert (sure[:, 0] >= x1).all() and (sure[:, 1] >= y1).all()
     assert (sure[:, 2] <= x2).all() and (sure[:, 3] <= y2).all()
 
 
-def test_only_small_digits_are_looked_at_again() -> None:
-    def window(*rows: tuple[float, ...]) -> object:
-        seen = found(*rows)
-        return ZOOM.window(seen["boxes"], seen["scores"], 100, 200)
+@given(st.lists(st.lists(boxes, max_size=4), min_size=1, max_size=5))
+def test_windows_of_many_photos_are_those_of_each(photos: list[list[tuple[float, ...]]]) -> None:
+    rows = [[(x, y, x + w, y + h, s, 1) for x, y, w, h, s in photo] for photo in photos]
+    shapes = np.array([[210 + i, 310 + i] for i in range(len(rows))])
+    chosen, windows = ZOOM.windows(found(*rows), shapes)
+    alone = {i: window(*photo, height=210 + i, width=310 + i) for i, photo in enumerate(rows)}
+    together = dict(zip(chosen.tolist(), windows.tolist(), strict=True))
+    assert together == {i: ends for i, ends in alone.items() if ends}
 
-    assert window((90, 40, 100, 60, 0.9, 1), (102, 40, 112, 60, 0.9, 2)) == (83, 33, 120, 68)
+
+def test_only_small_digits_are_looked_at_again() -> None:
+    assert window((90, 40, 100, 60, 0.9, 1), (102, 40, 112, 60, 0.9, 2)) == [83, 33, 120, 68]
     assert window((60, 10, 100, 90, 0.9, 1)) is None  # large already
     assert window((90, 40, 100, 60, 0.2, 1)) is None  # not sure
     assert window() is None
-    assert window((2, 1, 12, 21, 0.9, 1)) == (0, 0, 25, 29)  # at a corner
+    assert window((2, 1, 12, 21, 0.9, 1)) == [0, 0, 25, 29]  # at a corner
 
 
 def test_boxes_come_from_the_look_that_saw_them_best() -> None:
-    first = found((90, 40, 100, 60, 0.9, 1), (10, 10, 20, 30, 0.2, 5), (95, 45, 99, 60, 0.1, 7))
-    closer = found((8, 9, 18, 28, 0.99, 2), (0, 0, 5, 5, 0.01, 3))
-    both = combine(first, closer, (82, 32, 120, 68), limit=30)
+    first = [(90, 40, 100, 60, 0.9, 1), (10, 10, 20, 30, 0.2, 5), (95, 45, 99, 60, 0.1, 7)]
+    closer = [(8, 9, 18, 28, 0.99, 2), (0, 0, 5, 5, 0.01, 3)]
+    window = np.array([[82, 32, 120, 68]] * 2)
+    both, nothing = combine(found(first, first), found(closer, []), window).detections()
     assert both["labels"].tolist() == [2, 5, 3]
     assert both["boxes"][0].tolist() == [90, 41, 100, 60]
     assert both["scores"].tolist() == pytest.approx([0.99, 0.2, 0.01])
-    assert combine(first, closer, (82, 32, 120, 68), limit=1)["labels"].tolist() == [2]
-    nothing = combine(first, found(), (82, 32, 120, 68), limit=30)
     assert nothing["labels"].tolist() == [5]
+    (most,) = combine(found(first[:1]), found(closer), window[:1]).detections()
+    assert most["labels"].tolist() == [2]  # as many as the first pass has room for
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""Detections of many photos in arrays, between passes and at the end."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.dlpack import from_dlpack
+
+from digits.types import Detections
+
+
+class Found(NamedTuple):
+    """Detections in pixels of `B` photos, highest score first, padded to `K` each."""
+
+    boxes: np.ndarray
+    """float32 `(B, K, 4)` xyxy."""
+    scores: np.ndarray
+    """float32 `(B, K)`; -1 where there is none."""
+    labels: np.ndarray
+    """int64 `(B, K)`."""
+
+    def of(self, photos: np.ndarray) -> "Found":
+        """Those of some photos."""
+        return Found(*(values[photos] for values in self))
+
+    def replace(self, photos: np.ndarray, others: "Found") -> None:
+        """Put those of others in the place of some photos' own."""
+        for mine, theirs in zip(self, others, strict=True):
+            mine[photos] = theirs
+
+    def detections(self) -> list[Detections]:
+        """The same, photo by photo, without the padding."""
+        counts = (self.scores >= 0).sum(1).tolist()
+        return [
+            {
+                "boxes": from_dlpack(self.boxes[photo, :count]),
+                "scores": from_dlpack(self.scores[photo, :count]),
+                "labels": from_dlpack(self.labels[photo, :count]),
+            }
+            for photo, count in enumerate(counts)
+        ]
+
+
+def found_in(
+    rows: Sequence[np.ndarray], order: Sequence[int], scales: np.ndarray, limit: int
+) -> Found:
+    """The results of several batches in the order of the photos.
+
+    Args:
+        rows: of each batch, `(B, K, 6)`: box, score, label.
+        order: the photo that each row is of.
+        scales: of each row, pixels of the photo per pixel of the batch, down and across.
+        limit: the `K` of the result, no less than that of any batch.
+    """
+    padded = np.full((len(order), limit, 6), -1, dtype=np.float32)
+    start = 0
+    for batch in rows:
+        padded[start : start + len(batch), : batch.shape[1]] = batch
+        start += len(batch)
+    back = np.argsort(order)
+    padded[..., :4] *= scales[:, None, [1, 0, 1, 0]]
+    boxes, scores, labels = np.split(padded[back], [4, 5], axis=-1)
+    return Found(boxes.copy(), scores[..., 0].copy(), labels[..., 0].astype(np.int64))
