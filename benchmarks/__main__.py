@@ -14,6 +14,7 @@ from benchmarks.pipeline import pipeline
 from benchmarks.scoring import scoring
 from benchmarks.script import predict_memory, predict_speed
 from benchmarks.settings import train_config
+from benchmarks.yolo import yolo
 from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import write
@@ -21,7 +22,8 @@ from digits.errors import DigitsError
 from digits.inference.detect import choose_device
 from digits.io import write_json
 
-PARTS = ("detector", "pipeline", "map", "predict", "memory")
+PARTS = ("detector", "pipeline", "map", "predict", "memory", "yolo")
+ASKED_FOR = ("memory", "yolo")  # minutes; an extra
 BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
 
 
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--backbones", nargs="+", metavar="NAME", default=BACKBONES, help="of conf/backbone")
-    add("--only", choices=PARTS, help="one part; by default all but memory (minutes)")
+    add("--only", choices=PARTS, help="one part; by default all but memory and yolo")
     add("--data", type=Path, metavar="DIR", help="data set in the course's layout; else synthetic")
     add("--count", type=int, default=1000, help="synthetic photos, if there is no --data")
     add("--ckpt", type=Path, help="for predict.py; else the CPU default, untrained")
@@ -68,7 +70,7 @@ def _check(chosen: argparse.Namespace) -> None:
 
 def _figures(chosen: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     """Every part that was asked for."""
-    parts = [chosen.only] if chosen.only else [part for part in PARTS if part != "memory"]
+    parts = [chosen.only] if chosen.only else [part for part in PARTS if part not in ASKED_FOR]
     device = choose_device(chosen.device)
     root = chosen.data
     if root is None and parts != ["map"]:
@@ -81,6 +83,10 @@ def _figures(chosen: argparse.Namespace, folder: Path) -> Iterator[Figure]:
             yield from detector(
                 backbone, photos, chosen.rounds, chosen.batch_size, device, chosen.bf16
             )
+    if "yolo" in parts:
+        data = CocoDigits(root / "train", root / "train.json")
+        photos = [data[i] for i in range(min(len(data), 32 * (chosen.rounds + 1)))]
+        yield from yolo(photos, chosen.rounds, device, chosen.bf16)
     if "pipeline" in parts:
         yield from pipeline(root, chosen.rounds)
     if "map" in parts:

@@ -61,6 +61,14 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def multiply_adds_per_second(device: torch.device, bf16: bool = False) -> float:
+    """The rate of a large matrix product, which hardly anything else on a machine exceeds."""
+    side = 1024 if device.type == "cpu" else 8192
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    left, right = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
+    return side**3 / min(seconds(lambda: left @ right) for _ in range(5))
+
+
 def ratios(slow: list[float], fast: list[float]) -> list[float]:
     """Round by round."""
     return [a / b for a, b in zip(slow, fast, strict=True)]

@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.figures import seconds
+from digits.models.rcnn import DigitRCNN
 from digits.types import Target
 
 Photo = tuple[Tensor, Target]
@@ -52,14 +54,30 @@ class TimedNetwork:
 
         return lambda number: self._milliseconds(detect, batches[number], training=False)
 
+    def multiply_adds(self, batches: Sequence[Sequence[Photo]], training: bool) -> Work:
+        """A batch's number to the multiply-adds per photo of its convolutions and matrix products,
+        those of the backward pass included in training."""
+
+        def counted(number: int) -> float:
+            photos, targets = map(list, zip(*batches[number], strict=True))
+            self.model.train(training)
+            with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(training):
+                found = self.model(photos, targets) if training else self.model(photos)
+                if training:
+                    sum(found.values()).backward()
+            return float(counter.get_total_flops()) / 2 / len(photos)
+
+        return counted
+
     def _milliseconds(
         self, work: Callable[..., None], batch: Sequence[Photo], *, training: bool
     ) -> float:
         def whole() -> None:
-            photos = [photo.to(self.device) for photo, _ in batch]
+            # Ours sends a batch to its device in one piece.
+            device = torch.device("cpu") if isinstance(self.model, DigitRCNN) else self.device
+            photos = [photo.to(device) for photo, _ in batch]
             targets = [
-                {key: target[key].to(self.device) for key in ("boxes", "labels")}
-                for _, target in batch
+                {key: target[key].to(device) for key in ("boxes", "labels")} for _, target in batch
             ]
             work(photos, targets)
 

@@ -8,6 +8,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+import digits.cli.folders  # noqa: F401  (registers what conf/train.yaml names its run by)
 from digits.errors import DigitsError
 from digits.resources import CONF
 

@@ -14,7 +14,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
 
 from digits.errors import DigitsError
-from digits.models.batch import PhotoBatch
+from digits.models.batch import PhotoBatch, as_tensor
 
 # Smallest and largest digit of SVHN, shrunk by augmentation, as a share of the photo's height.
 _SHARES = (0.19, 1.03)
@@ -81,7 +81,7 @@ class LevelAnchors(AnchorGenerator):
             shape = tuple(map(tuple, cell.tolist())), height, width, features.device
             boxes = torch.cat([_grid(*shape, *step) for step in own.tolist()])
             if len(own) > 1:
-                boxes = boxes[torch.from_numpy(which).to(features.device)]
+                boxes = boxes.index_select(0, as_tensor(which, features.device))
             ends = np.arange(height)[:, None], np.arange(width)
             outside = (ends[0] >= cells[:, 0, None, None]) | (ends[1] >= cells[:, 1, None, None])
             found.append(MapAnchors(boxes, _flat(outside, len(cell), features.device)))
@@ -102,15 +102,14 @@ def _grid(
     shifts = np.stack([x, y, x, y], -1).reshape(-1, 1, 4)
     anchors = (shifts + np.array(cell)).reshape(1, -1, 4).astype(np.float32)
     with torch.inference_mode(False):
-        return torch.from_numpy(anchors).to(device)
+        return as_tensor(anchors, device)
 
 
 def _flat(outside: np.ndarray, anchors: int, device: torch.device) -> Tensor | None:
     """`(B, h, w)` of cells to `(B, N)` of their anchors; None where there are none."""
     if not outside.any():
         return None
-    flat = torch.from_numpy(outside.reshape(len(outside), -1)).to(device)
-    return flat.repeat_interleave(anchors, 1)
+    return as_tensor(outside.reshape(len(outside), -1).repeat(anchors, 1), device)
 
 
 class LevelRPNHead(RPNHead):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from digits.types import Target
 
@@ -72,9 +73,7 @@ def pad_truth(targets: Sequence[Target], scales: np.ndarray, device: torch.devic
     if not (boxes[..., 2:] > boxes[..., :2]).all():
         raise ValueError("Expected target boxes with x1 < x2 and y1 < y2.")
     real = np.arange(boxes.shape[1]) < np.array(counts)[:, None]
-    return Truth(
-        *(torch.from_numpy(v).to(device, non_blocking=True) for v in (boxes, labels, real))
-    )
+    return Truth(*(as_tensor(values, device) for values in (boxes, labels, real)))
 
 
 def as_array(values: Tensor) -> np.ndarray:
@@ -82,3 +81,9 @@ def as_array(values: Tensor) -> np.ndarray:
     if values.requires_grad or values.device.type != "cpu":
         values = values.detach().cpu()
     return np.from_dlpack(values)
+
+
+def as_tensor(values: np.ndarray, device: torch.device) -> Tensor:
+    """The inverse of `as_array`, on a device."""
+    tensor: Tensor = from_dlpack(values)
+    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss, softmax
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from digits.models.batch import Boxes, PhotoBatch, Truth
+from digits.models.batch import Boxes, PhotoBatch, Truth, as_tensor
 from digits.models.boxes import clip, constant, decode, encode, has_sides, rows
 from digits.models.matching import Matches, match, sample
 from digits.models.pooling import RoIPool
@@ -58,11 +58,15 @@ class BatchedRoIHeads(RoIHeads):
         )
         which = found.which.gather(1, index)
         photos, columns = np.indices(index.shape, dtype=np.float32)
-        where = torch.from_numpy(np.stack([photos, columns < most], -1)).to(boxes.device)
+        where = as_tensor(np.stack([columns < most, photos], -1), boxes.device)
         labels = truth.labels.gather(1, which).unsqueeze(-1)
-        parts = torch.cat([rows(boxes, index), rows(truth.boxes, which), labels, where], -1)
-        chosen, wanted, labels, photos, shown = parts[drawn].split_with_sizes([4, 4, 1, 1, 1], 1)
-        logits, deltas = self._predict(maps, chosen, photos)
+        parts = [where, rows(boxes, index), rows(truth.boxes, which), labels]
+        samples = torch.cat(parts, -1)[drawn]
+        features, order = self.box_roi_pool.pool(maps, samples[:, 1:6])
+        logits, deltas = self.box_predictor(self.box_head(features))
+        if order is not None:
+            samples = samples.index_select(0, order)
+        shown, _, chosen, wanted, labels = samples.split_with_sizes([1, 1, 4, 4, 1], 1)
         labels = (labels * shown)[:, 0].long()
         if deltas.shape[1] > 4:  # a box per class
             own = labels.view(-1, 1, 1).expand(-1, 1, 4)
@@ -71,7 +75,7 @@ class BatchedRoIHeads(RoIHeads):
         missed = smooth_l1_loss(deltas, moves, beta=1 / 9, reduction="none") * shown
         return {
             "loss_classifier": cross_entropy(logits, labels),
-            "loss_box_reg": missed.sum() / max(1, len(labels)),
+            "loss_box_reg": missed.sum() * (1 / max(1, len(labels))),
         }
 
     def detect(self, batch: PhotoBatch, maps: Sequence[Tensor], proposals: Boxes) -> Tensor:
@@ -82,9 +86,11 @@ class BatchedRoIHeads(RoIHeads):
             is none.
         """
         count, most = proposals.real.shape
-        photos = torch.from_numpy(np.arange(count, dtype=np.float32).repeat(most)[:, None])
+        photos = np.arange(count, dtype=np.float32).repeat(most)[:, None]
         regions = proposals.boxes.flatten(0, 1)
-        logits, deltas = self._predict(maps, regions, photos.to(regions.device))
+        logits, deltas = self._predict(
+            maps, torch.cat([as_tensor(photos, regions.device), regions], 1)
+        )
         deltas = deltas.view(count, most, -1, 4) / self.moves  # (B, P, C or 1, 4)
         boxes = clip(decode(deltas, proposals.boxes.unsqueeze(2)), batch.limits.view(-1, 1, 1, 4))
         boxes = boxes.expand(-1, -1, logits.shape[1], -1)
@@ -100,20 +106,21 @@ class BatchedRoIHeads(RoIHeads):
         boxes = rows(boxes, order)
         real = scores > constant(self.score_thresh, scores.device)
         real = torch.bitwise_and(real, has_sides(boxes, _LEAST))
-        flat = boxes.flatten(0, 1), scores.flatten(0, 1), real.flatten(0, 1)
+        flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, boxes = suppress(*flat, self.nms_thresh, self.voting)
         none = constant(-1.0, scores.device)
-        scores = torch.where(kept.view_as(scores), scores, none).flatten(1)
+        scores = torch.where(kept.view_as(scores), scores, none).view(count, -1)
         scores, index = scores.topk(min(self.detections_per_img, scores.shape[1]))
         labels = (index // most + 1).to(scores.dtype)
         boxes = rows(boxes.view(count, -1, 4), index)
-        return torch.cat([boxes, torch.stack([scores, labels], -1)], -1)
+        return torch.cat([boxes, scores.unsqueeze(-1), labels.unsqueeze(-1)], -1)
 
-    def _predict(
-        self, maps: Sequence[Tensor], boxes: Tensor, photos: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Logits `(N, C)` and deltas `(N, 4 C)`, or `(N, 4)` for all classes, of boxes in photos
-        `(N, 1)`."""
-        features = self.box_head(self.box_roi_pool.pool(maps, boxes, photos))
-        logits, deltas = self.box_predictor(features)
-        return logits, deltas
+    def _predict(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `(N, C)` and deltas `(N, 4 C)`, or `(N, 4)` for all classes, of regions `(N, 5)`:
+        photo and box."""
+        features, order = self.box_roi_pool.pool(maps, regions)
+        logits, deltas = self.box_predictor(self.box_head(features))
+        if order is None:
+            return logits, deltas
+        back = order.argsort()
+        return logits.index_select(0, back), deltas.index_select(0, back)

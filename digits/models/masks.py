@@ -12,10 +12,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from digits.models.batch import PhotoBatch
+from digits.models.batch import PhotoBatch, as_tensor
 
 
 class _Masks:
@@ -32,9 +31,9 @@ class _Masks:
         if size not in self.known:
             cells = _cells(self.batch, size)
             rows, columns = (np.arange(n) < cells[:, axis, None] for axis, n in enumerate(size))
-            inside = torch.from_numpy(rows[:, None, :, None] & columns[:, None, None])
-            share = torch.from_numpy(size[0] * size[1] / cells.prod(1)[:, None, None, None])
-            self.known[size] = inside.to(x), share.to(x)
+            inside = (rows[:, None, :, None] & columns[:, None, None]).astype(np.float32)
+            share = (size[0] * size[1] / cells.prod(1)[:, None, None, None]).astype(np.float32)
+            self.known[size] = as_tensor(inside, x.device), as_tensor(share, x.device)
         return self.known[size]
 
 
@@ -93,9 +92,11 @@ def repeat_edges(x: Tensor, batch: PhotoBatch) -> Tensor:
         return x
     height, width = x.shape[2], x.shape[3]
     cells = _cells(batch, (height, width))
-    photos, rows, columns = torch.from_numpy(np.stack([np.arange(len(x)), *cells.T])).to(x.device)
+    last, beyond = cells - 1, np.minimum(cells, [height - 1, width - 1])
+    where = as_tensor(np.stack([np.arange(len(x)), *last.T, *beyond.T]), x.device)
+    photos, row, column, row_beyond, column_beyond = where
     if (cells[:, 1] < width).any():
-        x[photos, :, :, columns.clamp(max=width - 1)] = x[photos, :, :, columns - 1]
+        x[photos, :, :, column_beyond] = x[photos, :, :, column]
     if (cells[:, 0] < height).any():
-        x[photos, :, rows.clamp(max=height - 1)] = x[photos, :, rows - 1]
+        x[photos, :, row_beyond] = x[photos, :, row]
     return x

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digits.models.batch import Truth
+from digits.models.batch import Truth, as_tensor
 from digits.models.boxes import constant, overlaps
 
 
@@ -45,13 +45,13 @@ def match(truth: Truth, boxes: Tensor, high: float, low: float, every_digit: boo
     device = truth.boxes.device
     real = truth.real.unsqueeze(-1)
     iou = torch.where(real, overlaps(truth.boxes, boxes), constant(-1.0, device))  # (B, T, N)
-    best, which = iou.max(1, keepdim=True)
+    best, which = iou.max(1)
     digit = best >= constant(high, device)
     if every_digit:
         most = torch.bitwise_and(iou == iou.amax(2, keepdim=True), real)
-        digit = torch.bitwise_or(digit, most.any(1, keepdim=True))
+        digit = torch.bitwise_or(digit, most.any(1))
     background = (best < constant(low, device)) > digit  # and not a digit
-    return Matches(which.squeeze(1), digit.squeeze(1), background.squeeze(1))
+    return Matches(which, digit, background)
 
 
 def sample(matches: Matches, count: int, share: float) -> Sample:
@@ -70,6 +70,6 @@ def sample(matches: Matches, count: int, share: float) -> Sample:
     other, other_index = torch.where(matches.background, chance, never).topk(min(count, boxes), 1)
     drawn = digits > never
     left = constant(count, device) - drawn.sum(1, keepdim=True)
-    first = torch.from_numpy(np.arange(other.shape[1])).to(device) < left
+    first = as_tensor(np.arange(other.shape[1]), device) < left
     drawn = torch.cat([drawn, torch.bitwise_and(other > never, first)], 1)
     return Sample(torch.cat([digit_index, other_index], 1), drawn, most)

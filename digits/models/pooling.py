@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
-from digits.models.boxes import constant
-
 
 class RoIPool(MultiScaleRoIAlign):
     """torchvision's RoIAlign over a pyramid, for the boxes of all photos in one tensor.
@@ -29,22 +27,33 @@ class RoIPool(MultiScaleRoIAlign):
         areas = torch.tensor([(self.canonical_scale * 2.0**end) ** 2 for end in ends])
         self.register_buffer("areas", areas, persistent=False)
 
-    def pool(self, maps: Sequence[Tensor], boxes: Tensor, photos: Tensor) -> Tensor:
-        """Features `(N, channels, side, side)` of boxes `(N, 4)` in photos, float `(N, 1)`."""
-        regions = torch.cat([photos, boxes], 1)
+    def pool(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features of boxes, ordered by the map that they are pooled from.
+
+        Args:
+            maps: `(B, channels, h, w)` each.
+            regions: `(N, 5)`: the photo that each box is in, and the box.
+
+        Returns:
+            `(N, channels, side, side)`, and the region `(N,)` of each row; None: in their order.
+        """
         if len(self.strides) == 1:
-            return self._align(maps[0], regions, self.strides[0])
-        low, high = boxes.split_with_sizes([2, 2], 1)
+            return self._align(maps[0], regions, self.strides[0]), None
+        _, low, high = regions.split_with_sizes([1, 2, 2], 1)
         levels = torch.bucketize((high - low).prod(1), self.areas, right=True)
+        counts = levels.bincount(minlength=len(self.strides)).tolist()
         training = torch.is_grad_enabled()  # then every map needs a gradient, if only of zeros
-        pooled = boxes.new_zeros(len(boxes), maps[0].shape[1], *self.output_size)
-        for level, (features, stride) in enumerate(zip(maps, self.strides, strict=False)):
-            here = (levels == constant(level, boxes.device)).nonzero().squeeze(1)
-            if len(here) == len(boxes) and not training:
-                return self._align(features, regions, stride)
-            if len(here) or training:
-                pooled[here] = self._align(features, regions[here], stride)
-        return pooled
+        if len(regions) in counts and not training:
+            level = counts.index(len(regions))
+            return self._align(maps[level], regions, self.strides[level]), None
+        order = levels.argsort()
+        parts = regions.index_select(0, order).split_with_sizes(counts)
+        pooled = [
+            self._align(*part)
+            for part in zip(maps, parts, self.strides, strict=False)
+            if training or len(part[1])
+        ]
+        return torch.cat(pooled), order
 
     def _align(self, features: Tensor, regions: Tensor, stride: int) -> Tensor:
         pooled: Tensor = roi_align(

@@ -11,7 +11,7 @@ from torch.nn.functional import pad, smooth_l1_loss, softplus
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from digits.models.anchors import LevelAnchors, MapAnchors
-from digits.models.batch import Boxes, PhotoBatch, Truth
+from digits.models.batch import Boxes, PhotoBatch, Truth, as_tensor
 from digits.models.boxes import clip, constant, decode, encode, has_sides, rows
 from digits.models.matching import match, sample
 from digits.models.suppression import suppress
@@ -68,12 +68,12 @@ class BatchedRPN(RegionProposalNetwork):
         boxes = clip(boxes, batch.limits.view(-1, 1, 1, 4))
         least = constant(max(0.0, self.score_thresh), scores.device)
         real = torch.bitwise_and(has_sides(boxes, _LEAST), scores >= least)
-        flat = boxes.flatten(0, 1), scores.flatten(0, 1), real.flatten(0, 1)
+        flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, _ = suppress(*flat, self.nms_thresh)
         none = constant(-1.0, scores.device)
-        scores = torch.where(kept.view_as(scores), scores, none).flatten(1)
+        scores = torch.where(kept.view_as(scores), scores, none).view(len(scores), -1)
         scores, index = scores.topk(min(self.post_nms_top_n(), scores.shape[1]))
-        return Boxes(rows(boxes.flatten(1, 2), index), scores > none)
+        return Boxes(rows(boxes.view(len(scores), -1, 4), index), scores > none)
 
     def _losses(self, logits: Tensor, deltas: Tensor, anchors: Tensor, truth: Truth) -> Losses:
         matcher, sampler = self.proposal_matcher, self.fg_bg_sampler
@@ -82,10 +82,10 @@ class BatchedRPN(RegionProposalNetwork):
             matches, sampler.batch_size_per_image, sampler.positive_fraction
         )
         device = logits.device
-        zero, count = constant(0.0, device), drawn.sum().clamp(min=1)
+        count = drawn.sum(dtype=torch.float32).clamp(min=1.0)
         # Cross-entropy of a sigmoid: softplus(-x) for a digit, softplus(x) for the background.
         signs = np.where(np.arange(index.shape[1]) < most, np.float32(-1), np.float32(1))
-        missed = softplus(logits.gather(1, index) * torch.from_numpy(signs).to(device))
+        missed = softplus(logits.gather(1, index) * as_tensor(signs, device))
         digits = index[:, :most]
         wanted = encode(
             rows(truth.boxes, matches.which.gather(1, digits)),
@@ -94,8 +94,8 @@ class BatchedRPN(RegionProposalNetwork):
         moved = smooth_l1_loss(rows(deltas, digits), wanted, beta=1 / 9, reduction="none")
         shown = drawn[:, :most].unsqueeze(-1)
         return {
-            "loss_objectness": torch.where(drawn, missed, zero).sum() / count,
-            "loss_rpn_box_reg": torch.where(shown, moved, zero).sum() / count,
+            "loss_objectness": (missed * drawn).sum() / count,
+            "loss_rpn_box_reg": (moved * shown).sum() / count,
         }
 
 
@@ -112,11 +112,12 @@ def _stacked(maps: Sequence[Tensor]) -> Tensor:
 def _top(logits: Tensor, deltas: Tensor, anchors: MapAnchors, count: int) -> tuple[Tensor, Tensor]:
     """Probabilities `(B, N)` and boxes of a map's best anchors; -1 where there is no anchor."""
     if anchors.outside is not None:
-        logits = logits.masked_fill(anchors.outside, -torch.inf)
+        logits = torch.where(anchors.outside, constant(-torch.inf, logits.device), logits)
     best, index = logits.topk(min(count, logits.shape[1]), dim=1)
     scores = best.sigmoid()
     if anchors.outside is not None:
-        scores = scores.masked_fill(best == -torch.inf, -1)
+        nowhere, none = (constant(value, scores.device) for value in (-torch.inf, -1.0))
+        scores = torch.where(best > nowhere, scores, none)
     boxes = anchors.boxes.expand(len(logits), -1, -1)
     return scores, decode(rows(deltas, index), rows(boxes, index))
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digits.models.batch import as_array
+from digits.models.batch import as_array, as_tensor
 
 _WASTE = 4.0  # photos are resized together until their tensor is so many times as large as they are
 
@@ -63,10 +63,7 @@ def resize(
     count, rows, channels, columns = photos.shape
     vertical = _weights(shapes[:, 0], sizes[:, 0], rows, height).transpose(0, 2, 1)
     horizontal = _weights(shapes[:, 1], sizes[:, 1], columns, width)
-    down, across = (
-        torch.from_numpy(matrix).to(photos.device, non_blocking=True)
-        for matrix in (vertical, horizontal)
-    )
+    down, across = (as_tensor(matrix, photos.device) for matrix in (vertical, horizontal))
     with torch.autocast(photos.device.type, enabled=False):
         wide = torch.bmm(photos.view(count, rows * channels, columns), across)
         both = torch.bmm(down, wide.view(count, rows, channels * width))

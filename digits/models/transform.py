@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from digits.models.batch import PhotoBatch, Truth, pad_truth
+from digits.models.batch import PhotoBatch, Truth, as_tensor, pad_truth
 from digits.models.resizing import alike, pack, resize
 from digits.types import Target
 
@@ -61,7 +61,8 @@ class PhotoTransform(nn.Module):
             ValueError: a box without area.
         """
         shapes = _shapes(images)
-        drawn = torch.randint(len(self.min_size), (len(images),)).numpy()
+        several = len(self.min_size) > 1
+        drawn = torch.randint(len(self.min_size), (len(images),)).numpy() if several else 0
         sizes = self._sizes(shapes, np.array(self.min_size)[drawn], self.max_size)
         step = self.size_divisible
         padded = np.broadcast_to(-(-sizes.max(0) // step) * step, sizes.shape)
@@ -114,14 +115,14 @@ class PhotoTransform(nn.Module):
         parts = alike(shapes)
         tensors = []
         for part in parts:
-            photos = torch.from_numpy(pack([images[i] for i in part]))
+            photos = as_tensor(pack([images[i] for i in part]), device)
             # Of mean 0 before they are resized, so that they are padded with the mean.
-            photos = (photos.to(device, non_blocking=True) - self.mean) / self.std
+            photos = (photos - self.mean) / self.std
             tensors.append(resize(photos, shapes[part], sizes[part], height, width))
         chosen = [i for part in parts for i in part]
-        limits = torch.from_numpy(sizes[chosen][:, [1, 0, 1, 0]].astype(np.float32))
+        limits = as_tensor(sizes[chosen][:, [1, 0, 1, 0]].astype(np.float32), device)
         whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
-        return chosen, PhotoBatch(whole, sizes[chosen], padded[chosen], limits.to(device))
+        return chosen, PhotoBatch(whole, sizes[chosen], padded[chosen], limits)
 
     def _sizes(self, shapes: np.ndarray, short: np.ndarray, long: int) -> np.ndarray:
         """Heights and widths `(B, 2)` of resized photos."""

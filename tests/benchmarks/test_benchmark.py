@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks import __main__ as command
-from benchmarks import script, settings
+from benchmarks import gpu, script, settings
 from benchmarks.detector import detector
-from benchmarks.figures import Figure, in_turn, ratios
+from benchmarks.figures import Figure, in_turn, multiply_adds_per_second, ratios
 from benchmarks.network import TimedNetwork
 from benchmarks.pipeline import pipeline
 from benchmarks.scoring import scoring
@@ -189,3 +189,46 @@ def test_bad_arguments_are_refused_before_any_work(
 def test_settings_that_are_none_are_refused() -> None:
     with pytest.raises(DigitsError, match=r"train.py seed=\[: "):
         settings.train_config("seed=[")
+
+
+def test_the_table_of_a_gpu_can_be_tried_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "ROWS", [row for row in gpu.ROWS if not row.overrides])
+    gpu.main(["--tiny", "--device", "cpu", "--out", str(tmp_path / "gpu.json")])
+    figures = json.loads((tmp_path / "gpu.json").read_text())["figures"]
+    assert [f["what"] for f in figures] == [
+        "training, the CPU default, batch of 2", "detection, the CPU default, batch of 2"
+    ]  # fmt: skip
+    assert all(f["value"] > 0 and f["unit"] == "photos/s" for f in figures)
+
+
+def test_multiply_adds_are_those_of_the_layers() -> None:
+    class One(nn.Module):
+        """One convolution of 3 x 3 from 3 to 5 channels."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 5, 3, padding=1)
+
+        def forward(self, photos: list[Tensor], targets: object = None) -> dict[str, Tensor]:
+            return {"loss": self.layer(torch.stack(photos)).sum()}
+
+    batches = [[(torch.rand(3, 10, 20), {}) for _ in range(4)]]
+    network, layer = TimedNetwork(One(), CPU), 3 * 5 * 9 * 10 * 20
+    assert network.multiply_adds(batches, training=False)(0) == layer
+    # Backwards once more for the weights, but not for the photos.
+    assert network.multiply_adds(batches, training=True)(0) == 2 * layer
+    assert multiply_adds_per_second(CPU) > 1e6
+
+
+def test_yolo_has_our_contract() -> None:
+    pytest.importorskip("ultralytics", reason="the extra yolo is not installed")
+    from benchmarks.yolo import Yolo11n
+
+    photos, targets = zip(*(SyntheticDigits(2)[i] for i in range(2)), strict=True)
+    network = Yolo11n().train()
+    (loss,) = network(photos, targets).values()
+    assert torch.isfinite(loss) and loss.requires_grad
+    with torch.inference_mode():
+        assert [found.shape[1] for found in network.eval()(photos)] == [6, 6]
