@@ -12,7 +12,7 @@ from digits import checkpoint, resources
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import SyntheticDigits
 
-COUNT, MOST = 32, 60  # photos of a batch; operations of each
+COUNT, MOST = 32, 68  # photos of a batch; operations of each
 
 
 @pytest.fixture(scope="module")
