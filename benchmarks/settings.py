@@ -20,7 +20,7 @@ def train_config(*overrides: str) -> dict[str, Any]:
     Raises:
         DigitsError: what Hydra says of the overrides.
     """
-    own = ("run_dir=.", "backbone.weights=none")
+    own = ("run_dir=.", "output_dir=.", "backbone.weights=none")
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose("train", [*own, *overrides])

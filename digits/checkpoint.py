@@ -29,6 +29,7 @@ _Format = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 class _Model(Struct):
     backbone: dict[str, Any]
+    min_size: Any
 
 
 class _Detector(Struct):

@@ -38,6 +38,12 @@ TINY = (
 TINY_DATA = ("data.valid_count=6", "data.test_count=5")  # of data=synthetic
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that processes which share the files end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass
 class Outcome:
     """What a user sees of a script that ran."""

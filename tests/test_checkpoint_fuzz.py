@@ -154,6 +154,44 @@ def test_other_descriptions_are_refused(
     assert re.search(says, text), text
 
 
+NAN = float("nan")
+MISFITS: list[tuple[str, Any]] = [
+    ("model.min_size", -1), ("model.min_size", "48"), ("model.min_size", []),
+    ("model.min_size", [48, 0]), ("model.min_size", True), ("model.max_size", 10**9),
+    ("model.anchor_heights", [1e9, 2e9]), ("model.anchor_heights", [-5, 20]),
+    ("model.anchor_heights", [20]), ("model.anchors", 10**9), ("model.anchors", 0),
+    ("model.aspect_ratios", []), ("model.aspect_ratios", [NAN]), ("model.aspect_ratios", [[1]]),
+    ("model.image_std", [0, 1, 1]), ("model.image_mean", [1e30] * 3), ("model.image_mean", [0]),
+    ("model.box_score_thresh", NAN), ("model.box_score_thresh", "0.5"),
+    ("model.box_nms_thresh", -0.5), ("model.rpn_nms_thresh", float("inf")),
+    ("model.rpn_post_nms_top_n_test", 10**12), ("model.rpn_fg_iou_thresh", 0.1),
+    ("model.box_detections_per_img", -1), ("model.bbox_reg_weights", [1, 1]),
+    ("model.roi_side", 10**6), ("model.roi_side", 2.5), ("model.box_voting", {"a": 1}),
+    ("model.zoom.min_score", 5), ("model.zoom.min_score", NAN), ("model.zoom.search", [0.5]),
+    ("model.zoom.search", [1e9]), ("model.zoom.gain", -1), ("model.zoom.bogus", 1),
+    ("model.bogus", 1), ("model.backbone.widths", [10**9] * 4), ("model.backbone.widths", "8"),
+    ("model.backbone.blocks", [-1, 1, 1]), ("model.backbone.out_channels", 10**9),
+    ("model.backbone.box_head_width", 0), ("model.backbone.bogus", [1]),
+    ("reading.nms_iou", 7), ("reading.nms_iou", "0.4"), ("reading.min_photos", -1),
+    ("reading.ignore", ["x", 1]), ("reading.state", {}), ("reading.bogus", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), MISFITS, ids=lambda item: str(item)[:24])
+def test_arguments_are_held_to_the_ranges_of_the_command_line(
+    tmp_path: Path, valid: dict[str, Any], key: str, value: Any
+) -> None:
+    content = valid | {"digits": deepcopy(valid["digits"])}
+    *path, last = key.split(".")
+    part = content["digits"]["config"]
+    for name in path:
+        part = part[name]
+    part[last] = value
+    text = refused(tmp_path / "a.ckpt", content)
+    assert text.startswith(f"The checkpoint's {key}="), text
+    assert re.search("expected|there is no such setting", text), text
+
+
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
     st.sampled_from([-1, 0, 10**6, 1e30, 10**5000, "${a}", "auto", (1, 2), [], {}, ["x"], [[1]],

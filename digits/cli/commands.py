@@ -1,9 +1,11 @@
 """Settings that stand in no group, of each command."""
 
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta
 
 from digits.options import models, reading
-from digits.options.types import Count, File, Files, Group, Index, NotNegative, Seed
+from digits.options.types import PATH, Count, File, Files, Group, NotNegative, Processes, Seed
 
 _Backend = Literal["faster_coco_eval", "pycocotools"]
 
@@ -24,7 +26,7 @@ class Train(TypedDict, total=False):
     logger: dict[str, Group | None]
     recognizer: models.Recognizer
     batch_size: Count
-    num_workers: Index | None
+    num_workers: Processes | None
     seed: Seed
     backbone_lr_factor: NotNegative
     map_backend: _Backend
@@ -44,14 +46,14 @@ class Predict(TypedDict, total=False):
     tta: reading.Scales
     ckpt: Files | None
     detections: Files | None
-    labels: File | None
+    labels: Annotated[str, Meta(title=PATH)] | None  # empty, as of a variable not set: none
     recognizer: Files | None
     split: Literal["test", "valid", "train", "extra"]
     photos: Files | None
     pictures: Literal["all", "doubtful", "none"]
     json: bool
     batch_size: Count
-    num_workers: Index | None
+    num_workers: Processes | None
     device: str
     inference: models.Inference
     submission: reading.Submission

@@ -1,5 +1,6 @@
 """The words of a command line: each `KEY=VALUE`, in a form that Hydra reads as it was meant."""
 
+import glob
 import os
 import re
 from typing import NamedTuple, cast
@@ -16,6 +17,7 @@ from hydra.errors import HydraException
 
 from digits.errors import DigitsError
 
+_READ = ("ckpt", "ckpt_path", "detections", "labels", "photos", "recognizer")
 _WORD = re.compile(r"(\+\+|\+|~)?([^=@]+)(@[^=]*)?(?:=(.*))?", re.DOTALL)
 
 
@@ -90,6 +92,9 @@ def as_path(word: Word, sweep: bool) -> Word:
 
     Left as they are: text in quotes, null, interpolations, and in a sweep `a,b`. A path that exists
     is always taken literally.
+
+    Raises:
+        DigitsError: a path below `~` to read from that is not there.
     """
     raw = word.value or ""
     if not os.path.lexists(raw):
@@ -101,10 +106,21 @@ def as_path(word: Word, sweep: bool) -> Word:
             return word if _is_readable(word) else word._replace(value=_quoted_list(raw))
         if sweep and _is_readable(word) and parse(word).is_sweep_override():
             return word
-        raw = os.path.expanduser(raw)
+        raw = _at_home(word.key, raw)
     plain = word._replace(value=raw)
     is_text = "$" not in raw and _is_readable(plain) and parse(plain).value() == raw
     return plain if is_text else word._replace(value=quoted(raw))
+
+
+def _at_home(key: str, raw: str) -> str:
+    """A path with `~` expanded; what is read and is not there may have such a name itself."""
+    path = os.path.expanduser(raw)
+    if path != raw and key in _READ and not glob.has_magic(path) and not os.path.lexists(path):
+        raise DigitsError(
+            f"{key}={raw}: {path} is not there; a name that itself begins with ~ wants quotes "
+            f"within the shell's: \"{key}='{raw}'\"."
+        )
+    return path
 
 
 def quoted(text: str) -> str:

@@ -115,7 +115,8 @@ def _nothing(text: str, files: list[Path]) -> DigitsError:
         if {".heic", ".heif"} & set(foreign):
             why += ", or pip install 'digits[heic]'"
         return DigitsError(f"photos={text}: {why}.")
+    name = " (the name of a file or folder, not a number)" if text.isdigit() else ""
     return DigitsError(
-        f"photos={text}: no photos there; expected a folder or a pattern of files that end in "
-        f"{', '.join(sorted(readable_suffixes()))}, or the http(s) address of a picture."
+        f"photos={text}: no photos there{name}; expected a folder or a pattern of files that end "
+        f"in {', '.join(sorted(readable_suffixes()))}, or the http(s) address of a picture."
     )

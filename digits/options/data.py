@@ -5,16 +5,17 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from digits.options.types import (
-    Count,
+    Amount,
     File,
     Group,
     NotNegative,
-    Number,
-    Part,
-    Positive,
+    Photos,
     Seed,
     Share,
 )
+
+_TWO = Meta(min_length=2, max_length=2)
+_Turn = Annotated[float, Meta(ge=-0.5, le=0.5)]
 
 
 class Coco(TypedDict, total=False):
@@ -29,64 +30,64 @@ class Svhn(TypedDict, total=False):
 
 
 class Synthetic(TypedDict, total=False):
-    train_count: Count
-    valid_count: Count
-    test_count: Count
+    train_count: Photos
+    valid_count: Photos
+    test_count: Photos
     seed: Seed
 
 
 class Mixed(TypedDict, total=False):
     shares: dict[str, NotNegative]
     evaluate_on: str
-    count: Count
+    count: Photos
     seed: Seed
     real: Group
     synthetic: Group
 
 
 class Photometric(TypedDict, total=False):
-    brightness: NotNegative
-    contrast: NotNegative
-    saturation: NotNegative
-    hue: NotNegative
-    cast: NotNegative
-    gamma: NotNegative
+    brightness: Amount
+    contrast: Amount
+    saturation: Amount
+    hue: Amount
+    cast: Amount
+    gamma: Amount
     gray_p: Share
     invert_p: Share
-    light: NotNegative
+    light: Amount
     light_p: Share
-    blur: NotNegative
+    blur: Amount
     blur_p: Share
-    motion: NotNegative
+    motion: Amount
     motion_p: Share
-    low_res: Positive
+    low_res: Annotated[float, Meta(ge=1, le=1000)]
     low_res_p: Share
-    noise: NotNegative
+    noise: Annotated[float, Meta(ge=0, le=255)]
     noise_p: Share
     jpeg: Annotated[int, Meta(ge=1, le=100)]
     jpeg_p: Share
 
 
 class Geometric(TypedDict, total=False):
-    zoom_out: Part
+    zoom_out: Annotated[float, Meta(ge=0.01, le=1)]
     zoom_out_p: Share
     zoom_in: Annotated[float, Meta(ge=1, le=100)]
-    reframe: NotNegative
-    stretch: NotNegative
-    roam: NotNegative
-    rotate: NotNegative
-    shear: NotNegative
+    reframe: Amount
+    stretch: Amount
+    roam: Amount
+    rotate: Annotated[float, Meta(ge=0, le=180)]
+    shear: Amount
     perspective: Annotated[float, Meta(ge=0, lt=0.4)]
     max_lost: Share
-    max_side: Count
+    max_side: Annotated[int, Meta(ge=1, le=8192)]
     photometric: Group | None
 
 
 class ColorJitter(TypedDict, total=False):
-    brightness: NotNegative | list[NotNegative] | None
-    contrast: NotNegative | list[NotNegative] | None
-    saturation: NotNegative | list[NotNegative] | None
-    hue: Number | list[Number] | None
+    brightness: Amount | Annotated[list[Amount], _TWO] | None
+    contrast: Amount | Annotated[list[Amount], _TWO] | None
+    saturation: Amount | Annotated[list[Amount], _TWO] | None
+    hue: _Turn | Annotated[list[_Turn], _TWO] | None
 
 
 class Nothing(TypedDict, total=False):

@@ -45,7 +45,7 @@ def _words(kind: kinds.Type) -> str:
         case kinds.FloatType():
             return "a number" + _bounds(kind)
         case kinds.ListType():
-            return f"a list, each {_words(kind.item_type)}"
+            return f"a list{_lengths(kind)}, each {_words(kind.item_type)}"
         case kinds.DictType() | kinds.TypedDictType():
             return "named settings"
         case kinds.StrType():
@@ -61,10 +61,19 @@ def _bounds(kind: kinds.IntType | kinds.FloatType) -> str:
     low, high = (value if value is None or abs(value) < _HUGE else None for value in _ends(kind))
     if low is None:
         return ""
+    least = f" above {low}" if kind.gt is not None else f" of at least {low}"
     if high is None:
-        return f" of at least {low}" if kind.gt is None else f" above {low}"
-    below = " (exclusive)" if kind.lt is not None else ""
-    return f" from {low} to {high}{below}" if kind.gt is None else f" above {low}, up to {high}"
+        return least
+    if kind.lt is not None:
+        return f"{least} and below {high}"
+    return f"{least}, up to {high}" if kind.gt is not None else f" from {low} to {high}"
+
+
+def _lengths(kind: kinds.ListType) -> str:
+    least, most = kind.min_length, kind.max_length
+    if most is None:
+        return f" of at least {least}" if least else ""
+    return f" of {most}" if least == most else f" of {least or 0} to {most}"
 
 
 def _ends(kind: kinds.IntType | kinds.FloatType) -> tuple[float | None, float | None]:

@@ -1,59 +1,64 @@
 """Settings of `model`, `backbone`, `inference`, `recognizer`."""
 
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta
 
 from digits.options.types import (
-    Count,
+    Amount,
+    Channels,
     File,
     Group,
     Index,
-    NotNegative,
-    Number,
+    Kept,
     Pixels,
-    Positive,
+    Ratio,
     Share,
+    Size,
 )
+
+_TWO, _THREE = Meta(min_length=2, max_length=2), Meta(min_length=3, max_length=3)
 
 
 class Zoom(TypedDict, total=False):
-    min_score: Share
-    margin: Positive
-    min_aspect: NotNegative
-    gain: Positive
-    search: list[Positive]
+    min_score: Annotated[float, Meta(gt=0, lt=1)]
+    margin: Ratio
+    min_aspect: Annotated[float, Meta(ge=0, le=1000)]
+    gain: Annotated[float, Meta(gt=1, le=1000)]
+    search: Annotated[list[Annotated[float, Meta(gt=1, le=64)]], Meta(max_length=8)]
 
 
 class Inference(TypedDict, total=False):
     """Arguments of the detector that predict.py may replace."""
 
-    min_size: Pixels | list[Pixels]
+    min_size: Pixels | Annotated[list[Pixels], Meta(min_length=1, max_length=100)]
     max_size: Pixels | None
-    image_mean: list[Number]
-    image_std: list[Positive]
-    anchor_heights: list[Positive] | Literal["auto"] | None
-    anchors: Count
-    aspect_ratios: list[Positive]
-    rpn_pre_nms_top_n_train: Count
-    rpn_pre_nms_top_n_test: Count
-    rpn_post_nms_top_n_train: Count
-    rpn_post_nms_top_n_test: Count
+    image_mean: Annotated[list[Annotated[float, Meta(ge=-1000, le=1000)]], _THREE]
+    image_std: Annotated[list[Ratio], _THREE]
+    anchor_heights: Annotated[list[Size], _TWO] | Literal["auto"] | None
+    anchors: Annotated[int, Meta(ge=1, le=1000)]
+    aspect_ratios: Annotated[list[Ratio], Meta(min_length=1, max_length=100)]
+    rpn_pre_nms_top_n_train: Kept
+    rpn_pre_nms_top_n_test: Kept
+    rpn_post_nms_top_n_train: Kept
+    rpn_post_nms_top_n_test: Kept
     rpn_nms_thresh: Share
     rpn_fg_iou_thresh: Share
     rpn_bg_iou_thresh: Share
-    rpn_batch_size_per_image: Count
+    rpn_batch_size_per_image: Kept
     rpn_positive_fraction: Share
     rpn_score_thresh: Share
-    roi_side: Count
-    roi_sampling: Index
+    roi_side: Annotated[int, Meta(ge=1, le=64)]
+    roi_sampling: Annotated[int, Meta(ge=0, le=16)]
     shared_box: bool
     box_score_thresh: Share
     box_nms_thresh: Share
-    box_detections_per_img: Count
+    box_detections_per_img: Kept
     box_fg_iou_thresh: Share
     box_bg_iou_thresh: Share
-    box_batch_size_per_image: Count
+    box_batch_size_per_image: Kept
     box_positive_fraction: Share
-    bbox_reg_weights: list[Positive] | None
+    bbox_reg_weights: Annotated[list[Ratio], Meta(min_length=4, max_length=4)] | None
     box_voting: Share | None
     zoom: Zoom | None
 
@@ -77,18 +82,18 @@ class ResNet(FourStages, total=False):
 
 class MobileNet(Vgg, total=False):
     norm: Literal["frozen", "live", "group"]
-    returned_layers: list[Index]
+    returned_layers: Annotated[list[Index], Meta(min_length=1, max_length=8)]
 
 
 class _Pyramid(TypedDict, total=False):
     weights: File
-    out_channels: Count
-    box_head_width: Count
+    out_channels: Channels
+    box_head_width: Channels
 
 
 class Small(_Pyramid, total=False):
-    widths: list[Count]
-    blocks: list[Count]
+    widths: Annotated[list[Channels], Meta(min_length=2, max_length=8)]
+    blocks: Annotated[list[Annotated[int, Meta(ge=1, le=100)]], Meta(min_length=1, max_length=7)]
 
 
 class PPOCR(_Pyramid, total=False):
@@ -108,25 +113,25 @@ class Network(TypedDict, total=False):
 
 
 class SmallNetwork(Network, total=False):
-    widths: list[Count]
+    widths: Annotated[list[Channels], Meta(min_length=4, max_length=4)]
 
 
 class Crops(TypedDict, total=False):
-    margin: Number
-    stretch: Positive
+    margin: Annotated[float, Meta(ge=-1, le=10)]
+    stretch: Annotated[float, Meta(gt=0, le=10)]
     upright: Share
 
 
 class Jitter(TypedDict, total=False):
-    ends: NotNegative
-    sides: NotNegative
-    angle: NotNegative
-    shear: NotNegative
-    stretch: NotNegative
-    margin: NotNegative
+    ends: Amount
+    sides: Amount
+    angle: Annotated[float, Meta(ge=0, le=90)]
+    shear: Amount
+    stretch: Amount
+    margin: Amount
     part_p: Share
     beyond_p: Share
-    beyond: NotNegative
+    beyond: Amount
     nothing_p: Share
 
 

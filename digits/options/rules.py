@@ -30,6 +30,13 @@ def _trainer(settings: Settings) -> Misfits:
         yield "val_check_interval", f"at most trainer.limit_train_batches={batches}"
 
 
+def _detector(settings: Settings) -> Misfits:
+    for part, (background, digit) in {"rpn": (0.3, 0.7), "box": (0.5, 0.5)}.items():
+        low, high = f"{part}_bg_iou_thresh", f"{part}_fg_iou_thresh"
+        if settings.get(low, background) > settings.get(high, digit):
+            yield low if low in settings else high, f"{low} of at most {high}"
+
+
 def _sgd(settings: Settings) -> Misfits:
     if settings.get("nesterov") and not settings.get("momentum"):
         yield "momentum", "above 0 with Nesterov's method (optimizer.nesterov=true)"
@@ -42,6 +49,7 @@ def _mixed(settings: Settings) -> Misfits:
 
 RULES: dict[str, Callable[[Settings], Misfits]] = {
     "lightning.Trainer": _trainer,
+    "digits.models.detector.build_detector": _detector,
     "torch.optim.SGD": _sgd,
     "digits.data.mixed.open_split": _mixed,
 }

@@ -69,7 +69,7 @@ class Trainer(TypedDict, total=False):
 
 class AdamW(TypedDict, total=False):
     lr: NotNegative
-    betas: list[Share]
+    betas: Annotated[list[Annotated[float, Meta(ge=0, lt=1)]], Meta(min_length=2, max_length=2)]
     eps: NotNegative
     weight_decay: NotNegative
     amsgrad: bool

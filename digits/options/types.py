@@ -9,12 +9,19 @@ _LARGEST = 1.0e30
 Number = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]  # neither NaN nor infinity
 NotNegative = Annotated[float, Meta(ge=0, le=_LARGEST)]
 Positive = Annotated[float, Meta(gt=0, le=_LARGEST)]
+Amount = Annotated[float, Meta(ge=0, le=10)]  # of a change: fractions, tangents, digit heights
 Share = Annotated[float, Meta(ge=0, le=1)]
 Part = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=1 << 53)]
 Index = Annotated[int, Meta(ge=0, le=1 << 53)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 Pixels = Annotated[int, Meta(ge=1, le=4096)]
+Channels = Annotated[int, Meta(ge=1, le=4096)]
+Kept = Annotated[int, Meta(ge=1, le=100_000)]  # boxes or anchors: more takes memory, finds nothing
+Photos = Annotated[int, Meta(ge=1, le=100_000_000)]
+Processes = Annotated[int, Meta(ge=0, le=256)]
+Ratio = Annotated[float, Meta(ge=0.001, le=1000)]
+Size = Annotated[float, Meta(ge=0.1, le=100_000)]  # of anchors, pixels
 Batches = Count | Part  # so many, or this share of an epoch
 
 PATH, DURATION = "a path", "a duration as DD:HH:MM:SS"  # titles of kinds of text

@@ -65,7 +65,7 @@ class DigitDetector(L.LightningModule):
         losses = self.model(photos, targets)
         loss: Tensor = sum(losses.values())
         if not torch.isfinite(loss):
-            parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
+            parts = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
             ids = ", ".join(str(target["image_id"]) for target in targets)
             raise DigitsError(
                 f"The loss is not finite at step {self.global_step} ({parts}; image ids {ids}). "

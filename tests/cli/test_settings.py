@@ -111,7 +111,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
     [
         ("train", ["seed=abc"], "seed=abc: expected a whole number from 0 to 4294967295."),
         ("train", ["seed=4294967296"], "seed=4294967296: expected a whole number from 0 to 4"),
-        ("train", ["num_workers=-1"], "num_workers=-1: expected a whole number of at least 0 or "),
+        ("train", ["num_workers=-1"], "num_workers=-1: expected a whole number from 0 to 256 or "),
         ("train", ["trainer.max_time=20"], "trainer.max_time=20: expected a duration as DD:HH:MM"),
         ("train", ["trainer.max_time=banana"], "trainer.max_time=banana: expected a duration "),
         ("train", ["trainer.max_time=00:00:00:00"], "trainer.max_time=00:00:00:00: expected a du"),
@@ -141,15 +141,19 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ),
         ("train", ["data=coco", "data.root=[a]"], "data.root=[a]: expected a path or null."),
         ("train", ["model.backbone=null"], "model.backbone=null: expected named settings."),
-        ("train", ["model.aspect_ratios=[0]"], "model.aspect_ratios=[0]: expected a list, each a "),
-        ("train", ["model.zoom.min_score=2"], "model.zoom.min_score=2: expected a number from 0 "),
+        ("train", ["model.aspect_ratios=[0]"], "model.aspect_ratios=[0]: expected a list of 1 to "),
+        (
+            "train",
+            ["model.zoom.min_score=2"],
+            "model.zoom.min_score=2: expected a number above 0 a",
+        ),
         ("train", ["model.zoom=3"], "model.zoom=3: expected named settings or null."),
         ("train", ["backbone=timm", "backbone.name=3"], "backbone.name=3: expected text."),
         ("train", ["callbacks.best.mode=up"], "callbacks.best.mode=up: expected max or min."),
         ("train", ["augmentation.zoom_in=0.5"], "augmentation.zoom_in=0.5: expected a number fro"),
         ("train", ["map_backend=matlab"], "map_backend=matlab: expected faster_coco_eval or py"),
         ("train", ["task=recognizer", "recognizer.jitter.part_p=2"], "recognizer.jitter.part_p=2"),
-        ("predict", ["tta.scales=[0]"], "tta.scales=[0]: expected a list, each a number from 0.1"),
+        ("predict", ["tta.scales=[0]"], "tta.scales=[0]: expected a list of at least 1, each a n"),
         ("predict", ["tta.scales=[]"], "tta.scales=[]: expected a list"),
         ("predict", ["fusion.weights=atuo"], "fusion.weights=atuo: expected "),
         ("predict", ["fusion.method=nms"], "fusion.method=nms: expected none or wbf."),
@@ -199,6 +203,7 @@ def test_a_value_that_does_not_fit_is_one_line(command: str, words: list[str], l
         ("predict", "backbone=vgg16", "predict.py has no such group; it has "),
         ("predict", "checkpoint=a", "did you mean ckpt?"),
         ("predict", "images=a", "did you mean photos?"),
+        ("predict", "photos=~/no photos", "wants quotes within the shell's: \"photos='~/no"),
         ("predict", "treshold=1", "did you mean reading.score_threshold?"),
     ],
 )
@@ -226,6 +231,7 @@ def test_a_typing_error_is_told_what_was_meant(command: str, word: str, says: st
         ("predict", ["fusion.fit=1e3"], "fusion.fit", "1e3"),
         ("predict", ["photos='a b'"], "photos", "a b"),
         ("predict", ["photos=null"], "photos", None),
+        ("predict", ["labels="], "labels", ""),
     ],
 )
 def test_what_fits_is_let_in(command: str, words: list[str], key: str, value: Any) -> None:

@@ -119,8 +119,8 @@ def moments() -> list[tuple[str, Moment, int]]:
     return [
         ("in a step of the last epoch", (*step, 2 * STEPS + 2), kill),
         ("a checkpoint half written", (*save, 5), kill),
-        ("Ctrl-C within an epoch", (*step, STEPS + 2), signal.SIGINT),
         ("in the final scoring", (finish, "write_json", 1), kill),
+        ("Ctrl-C within an epoch", (*step, STEPS + 2), signal.SIGINT),
         ("in a validation", (*valid, 5), kill),
         ("SIGTERM within an epoch", (*step, 2 * STEPS + 1), signal.SIGTERM),
         ("SIGTERM in a validation", (*valid, 3), signal.SIGTERM),

@@ -95,6 +95,8 @@ def test_predicting_with_a_checkpoint_that_is_not_there(predict: Script) -> None
         (["data=coco", "data.root=/nowhere"], "/nowhere/test: not there"),
         (["device=banana"], "device=banana"),
         (["device=cuda:99"], "device=cuda:99"),
+        (["device=meta"], "device=meta"),
+        (["photos=2023"], "photos=2023: no photos there (the name of a file or folder, not a n"),
     ],
 )
 def test_predicting(trained: Any, predict: Script, overrides: list[str], says: str) -> None:

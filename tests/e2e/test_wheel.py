@@ -13,7 +13,11 @@ from conftest import ROOT
 from digits import __version__
 
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-READ = "import digits; print(digits.__file__, digits.load().read('photo.png').number)"
+READ = """
+import importlib.metadata, digits
+number = digits.load().read('photo.png').number
+print(digits.__file__, importlib.metadata.version('digits'), number)
+"""
 
 
 def run(*command: object, cwd: Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
@@ -68,8 +72,8 @@ def test_installed_elsewhere_it_reads_a_photo(wheel: Path, tmp_path: Path) -> No
         pytest.skip(f"no index and no cache here: {installed.stderr.strip().splitlines()[-1]}")
     library = run(python, "-c", READ, cwd=tmp_path)
     assert library.returncode == 0, library.stderr
-    where, number = library.stdout.split()
-    assert Path(where).is_relative_to(tmp_path) and number == "25"
+    where, version, number = library.stdout.split()
+    assert Path(where).is_relative_to(tmp_path) and (version, number) == (__version__, "25")
 
     command = run(python.parent / "digits-predict", "photos=photo.png", "num_workers=0",
                   "output_dir=out", cwd=tmp_path)  # fmt: skip
@@ -77,6 +81,3 @@ def test_installed_elsewhere_it_reads_a_photo(wheel: Path, tmp_path: Path) -> No
     assert "25" in (tmp_path / "out" / "numbers.csv").read_text()
     trains = run(python.parent / "digits-train", "--cfg", "job", cwd=tmp_path)
     assert trains.returncode == 0 and "batch_size" in trains.stdout
-    version = run(python, "-c", "import importlib.metadata as m; print(m.version('digits'))",
-                  cwd=tmp_path)  # fmt: skip
-    assert version.stdout.strip() == __version__
