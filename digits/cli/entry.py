@@ -1,8 +1,8 @@
 """The commands train and predict: what is typed is checked before torch is imported."""
 
 import io
-import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -82,21 +82,23 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
 
 def _refuse_unwritable(folder: Path) -> None:
     """Refuse a folder for outputs that can't be made or written, before hours of work."""
-    made: list[Path] = []
     try:
-        for path in (*reversed(folder.parents), folder):
-            if not path.is_dir():
-                path.mkdir()
-                made.append(path)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(None, "Permission denied")
+        there = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
+        # Not the folder itself: of runs that start together one might take it from the other.
+        with tempfile.TemporaryDirectory(prefix=".digits-", dir=there):
+            pass
     except OSError as error:
         raise DigitsError(
             f"output_dir={folder}: no directory that can be written ({error.strerror})."
         ) from error
-    finally:
-        for path in reversed(made):
-            path.rmdir()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()  # says, unlike `exists`, what else is wrong
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _print_and_end(text: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_help_ends_well(
         (["--epochs", "3"], "--epochs: no such option; settings are written KEY=VALUE."),
         (["photo.jpg"], "photo.jpg: expected a setting, as KEY=VALUE"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
-        (["output_dir=/dev/null"], "output_dir=/dev/null: no directory that can be written (File "),
+        (["output_dir=/dev/null"], "output_dir=/dev/null: no directory that can be written (Not a"),
         (["output_dir=/dev/null/x"], "output_dir=/dev/null/x: no directory that can be written"),
         ([f"output_dir={'x' * 300}"], "no directory that can be written (File name too long)"),
     ],
@@ -85,6 +86,16 @@ def test_what_cannot_be_run_is_one_line(
     assert run("predict", *words, monkeypatch=monkeypatch) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("Error: ") and says in line
+
+
+def test_runs_that_start_together_do_not_take_each_others_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = [Path("outputs", "predict", str(number)) for number in range(400)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(entry._refuse_unwritable, folders))) == 400
+    assert not list(tmp_path.iterdir())
 
 
 def test_flags_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
