@@ -110,6 +110,13 @@ def test_an_own_backbone_augmentation_and_data_set_train_and_are_read_back(own: 
     with pytest.raises(DigitsError, match="asks to run 'mynet.tiny' as model.backbone"):
         digits.load(ckpt)
 
+    # A run does not remember whom it trusted: that is said anew.
+    resume = (f"resume={own / 'train'}", "trainer.max_epochs=2", f"--config-dir={own / 'conf'}")
+    refused = run_script("train", own / "train", *resume)
+    assert refused.code == 1 and "add trust=mynet" in refused.err
+    resumed = run_script("train", own / "train", *resume, "trust=mynet")
+    assert resumed.code == 0 and "after 1 epochs" in resumed.out, resumed.err
+
 
 @pytest.mark.parametrize(
     ("overrides", "says"),
