@@ -10,6 +10,7 @@ from torch import nn
 
 from digits import builders, fingerprints, shapes, torch_files
 from digits.errors import DigitsError
+from digits.misfits import shown
 from digits.models.anchors import auto_heights
 from digits.models.state import WithoutRandomWeights, check_finite, misfits, to_state
 from digits.reading import Reader
@@ -113,9 +114,7 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
             "Update digits."
         )
     if names != list(CLASS_NAMES):
-        raise DigitsError(
-            f"{where}: expected the classes {list(CLASS_NAMES)}, got {shapes.shown(names)}."
-        )
+        raise DigitsError(f"{where}: expected the classes {list(CLASS_NAMES)}, got {shown(names)}.")
     shapes.convert(description, _Description, where)
     to_state(state, where)
     return checkpoint | {KEY: description | {"format": FORMAT}}

@@ -12,7 +12,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from digits.console import console
 from digits.errors import DigitsError
 from digits.geometry import by_score
-from digits.shapes import Misfit, MisfitError, convert, decode_file
+from digits.misfits import Misfit, MisfitError
+from digits.shapes import convert, decode_file
 from digits.types import CLASS_NAMES, MOST_BOXES, NUM_CLASSES, Record
 
 LIMIT = 512 << 20  # bytes; a detector writes 40 MB of 13,068 photos

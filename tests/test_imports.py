@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports from lower layers, and from its own package.
 LAYERS = (
     {"errors", "resources"},
-    {"types", "console", "own_code", "shapes"},
+    {"types", "console", "own_code", "misfits"},
+    {"shapes"},
     {"io", "geometry", "fingerprints", "options"},
     {"torch_files", "detections"},
     {"data", "models", "evaluation", "run_info"},

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from digits import shapes
 from digits.errors import DigitsError
+from digits.misfits import Misfit, MisfitError
 
 
 class Photo(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,10 +108,10 @@ def test_a_file_has_a_largest_size(tmp_path: Path) -> None:
 
 def test_plain_data_is_held_to_the_same_shapes() -> None:
     assert shapes.convert({"photos": [{"image_id": 7}]}, Photos).photos[0].image_id == 7
-    with pytest.raises(shapes.MisfitError) as error:
+    with pytest.raises(MisfitError) as error:
         shapes.convert({"image_id": 1, "score": -1}, Photo, "inference")
     assert str(error.value) == "inference: score: expected a number >= 0.0, got -1."
-    assert error.value.misfit == shapes.Misfit("score", "expected a number >= 0.0", "-1")
+    assert error.value.misfit == Misfit("score", "expected a number >= 0.0", "-1")
     for value in (float("nan"), float("inf"), 10**400):
         with pytest.raises(DigitsError):
             shapes.convert(value, shapes.Finite)  # type: ignore[arg-type]

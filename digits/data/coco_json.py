@@ -14,7 +14,7 @@ from digits.data.annotations import Annotations, refuse_duplicates
 from digits.data.categories import labels_by_category
 from digits.data.turning import turned
 from digits.errors import DigitsError
-from digits.shapes import Misfit, MisfitError
+from digits.misfits import Misfit, MisfitError
 from digits.types import CLASS_NAMES
 
 CATEGORIES = [{"id": label, "name": name} for label, name in enumerate(CLASS_NAMES, 1)]
@@ -125,7 +125,7 @@ def _decoded(path: Path) -> _Coco:
         if b"NaN" in raw or b"Infinity" in raw:  # Python writes them, though JSON has none
             return shapes.convert(json.loads(raw), _Coco, str(path))
         return shapes.decode(raw, _Coco, str(path))
-    except shapes.MisfitError:
+    except MisfitError:
         raise
     except DigitsError as error:
         raise DigitsError(f"{str(error).rstrip('.')}; expected COCO JSON.") from error

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from digits.errors import DigitsError
+from digits.misfits import MisfitError
 from digits.reading.state import FittedReader
-from digits.shapes import Finite, MisfitError, convert, decode_file
+from digits.shapes import Finite, convert, decode_file
 
 FUSION = "fusion"  # the name of the source that is no member
 LIMIT = 64 << 20  # bytes

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from digits.errors import DigitsError
-from digits.shapes import shown
+from digits.misfits import shown
 
 State = dict[str, Tensor]
 
