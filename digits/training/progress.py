@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -26,6 +26,13 @@ def budget(max_epochs: int | None, seconds: float | None) -> str:
 
 def _clock(seconds: float) -> str:
     return f"{datetime.now() + timedelta(seconds=max(seconds, 0)):%H:%M:%S}"
+
+
+def _ending(trainer: L.Trainer) -> str:
+    """When the clock ends the training, where it does."""
+    timers = [one for one in trainer.callbacks if isinstance(one, Timer)]  # type: ignore[attr-defined]
+    left = timers[0].time_remaining() if timers else None
+    return "" if left is None else f" until {_clock(left)}"
 
 
 def epoch_name(trainer: L.Trainer) -> str:
@@ -123,6 +130,7 @@ class LiveBar(_Epoch):
                 self._bar.remove_task(task)
             self._bar.add_task(part, total=total, completed=done, note="")
         note = f"loss {self.loss:.3f} {self.rate:.0f} photos/s" if self.steps else ""
+        note += _ending(trainer)
         self._bar.update(self._bar.task_ids[0], completed=done, note=note)
 
     def on_train_batch_start(
