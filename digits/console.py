@@ -17,8 +17,9 @@ from rich.table import Table
 
 from digits.errors import DigitsError
 
-# highlight=False and soft_wrap keep paths whole in logs and pipes.
-console = Console(highlight=False, soft_wrap=True)
+# highlight=False and soft_wrap keep paths whole in logs and pipes; without markup, names with
+# brackets are what they are, in tables too.
+console = Console(highlight=False, soft_wrap=True, markup=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ def quiet() -> None:
 
 def banner(title: str, details: Mapping[str, object]) -> None:
     """Say what is about to run."""
-    console.print(f"[bold]{title}[/bold]")
+    console.print(title, style="bold")
     for name, value in details.items():
         console.print(f"  {name:<14} {value}", markup=False)
 
@@ -71,7 +72,8 @@ def result_table(
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in figures.items():
-        table.add_row(name, f"{value:.1f}" if value >= 10 else f"{value:.4f}")
+        whole = isinstance(value, int)
+        table.add_row(name, f"{value}" if whole else f"{value:.{1 if value >= 10 else 4}f}")
     console.print(table)
     for name, path in paths.items():
         console.print(f"  {name:<14} {path}", markup=False)
@@ -82,7 +84,7 @@ def result_table(
 def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
     """Show a bar with photos done, photos per second and the time left."""
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:.0f} photos/s"), TimeRemainingColumn(),
         console=console,
     )  # fmt: skip

@@ -32,8 +32,8 @@ def of_weights(state: Mapping[str, Tensor]) -> str:
 def of_photos(data: PhotoDataset) -> str:
     """Of all ids and names, of the files' sizes and times, and of the pixels of some photos."""
     names = [(int(image_id), data.file_name(n)) for n, image_id in enumerate(data.image_ids)]
-    stats = [os.stat(path) for path in data.paths]
-    files = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    stats = [os.stat(path) if os.path.exists(path) else None for path in data.paths]  # links
+    files = [stat and (stat.st_size, stat.st_mtime_ns) for stat in stats]
     pixels = []
     for index in np.linspace(0, len(data) - 1, min(len(data), _SAMPLED)).astype(int):
         photo, _ = data[int(index)]

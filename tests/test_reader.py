@@ -139,6 +139,8 @@ def test_a_checkpoint_of_ones_own(trained: Any) -> None:
     assert len(own.detect([ONE])[0]["boxes"]) > 0
     with pytest.raises(DigitsError, match=r"ckpt=no.ckpt: no such file"):
         digits.load("no.ckpt")
+    with pytest.raises(DigitsError, match=r"ckpt=smal: no such file; did you mean small\?"):
+        digits.load("smal")
     with pytest.raises(DigitsError, match="device=tpu"):
         digits.load(device="tpu")
 

@@ -4,6 +4,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from digits.console import console
@@ -100,8 +101,12 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
             continue
         if entry.is_dir():
             yield from _walk(Path(entry.path), seen)
-        elif entry.is_file():
+        elif entry.is_file() or not os.path.exists(entry.path):  # a link to nowhere is told of
             yield Path(entry.path)
+
+
+def _searchable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.R_OK)
 
 
 def _is_foreign(path: Path) -> bool:
@@ -115,8 +120,14 @@ def _nothing(text: str, files: list[Path]) -> DigitsError:
         if {".heic", ".heif"} & set(foreign):
             why += ", or pip install 'digits[heic]'"
         return DigitsError(f"photos={text}: {why}.")
-    name = " (the name of a file or folder, not a number)" if text.isdigit() else ""
+    path = Path(text)
+    if not path.exists() and not glob.has_magic(text):
+        name = " (photos= takes its name, not a number)" if text.isdigit() else ""
+        beside = os.listdir(path.parent) if _searchable(path.parent) else []
+        near = get_close_matches(path.name, beside, 1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else "."
+        return DigitsError(f"photos={text}: no such file or folder{name}{hint}")
     return DigitsError(
-        f"photos={text}: no photos there{name}; expected a folder or a pattern of files that end "
-        f"in {', '.join(sorted(readable_suffixes()))}, or the http(s) address of a picture."
+        f"photos={text}: no photos there; expected a folder or a pattern of files that end in "
+        f"{', '.join(sorted(readable_suffixes()))}, or the http(s) address of a picture."
     )

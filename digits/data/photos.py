@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
 from digits.data.pixels import to_8_bits, to_rgb
@@ -183,6 +183,9 @@ def _size_error(path: Path, size: tuple[int, int], got: tuple[int, int]) -> Digi
 def _unreadable(path: Path, error: Exception) -> DigitsError:
     if isinstance(error, Image.DecompressionBombError):
         return DigitsError(f"{path}: too large to be read ({error}); reduce it first.")
+    reason = str(error)
+    if isinstance(error, UnidentifiedImageError):  # whose text is the path once more
+        reason = "its content is no picture" if path.stat().st_size else "the file is empty"
     return DigitsError(
-        f"{path}: cannot be read as a photo ({error}); it may be truncated: replace the file."
+        f"{path}: cannot be read as a photo ({reason}); it may be truncated: replace the file."
     )

@@ -4,6 +4,7 @@ import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def find_files(value: object, name: str, key: str) -> list[Path]:
             matches = sorted(map(Path, glob.glob(text, recursive=True)))
         else:
             matches = [path]
+        near = get_close_matches(text, (*resources.SHIPPED, resources.ENSEMBLE), 1)
+        if key == "ckpt" and matches == [path] and near and not path.exists():
+            raise DigitsError(f"ckpt={text}: no such file; did you mean {near[0]}?")
         if not matches:
             raise DigitsError(
                 f"{key}={item}: nothing there; expected a file, a folder that holds {name} (itself "

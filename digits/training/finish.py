@@ -68,8 +68,9 @@ def score_checkpoint(
     ):
         report.add(Item(record, record, target, photo), reader.read(record))
     seconds = time.perf_counter() - start
-    report.fit()
-    figures = report.figures(seconds)
+    with console.status("valid: fitting the reader, scoring"):
+        report.fit()
+        figures = report.figures(seconds)
     reader, refine = report.readers.numbers, report.readers.refine
     console.print(
         f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as detected'}"

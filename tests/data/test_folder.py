@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from digits import fingerprints
 from digits.data import finding
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
@@ -87,10 +88,18 @@ def test_a_pattern_and_a_single_file(tmp_path: Path) -> None:
     assert len(PhotoFolder(f"{tmp_path}/b.png")) == 1
 
 
-@pytest.mark.parametrize("where", ["", "missing", "*.png"])
+@pytest.mark.parametrize("where", ["", "*.png"])
 def test_no_photos_are_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(DigitsError, match="no photos there; expected a folder or a pattern"):
         PhotoFolder(f"{tmp_path}/{where}")
+
+
+def test_a_mistyped_folder_is_told_what_was_meant(tmp_path: Path) -> None:
+    photos(tmp_path / "holiday", "a.png")
+    with pytest.raises(DigitsError, match=r"holidai: no such file .* did you mean .*/holiday\?"):
+        PhotoFolder(f"{tmp_path}/holidai")
+    with pytest.raises(DigitsError, match=r"/no/x: no such file or folder\.$"):
+        PhotoFolder(f"{tmp_path}/no/x")
 
 
 def test_names_that_patterns_and_shells_would_take_apart(tmp_path: Path) -> None:
@@ -146,9 +155,15 @@ def test_nothing_named_is_refused(value: object) -> None:
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     photos(tmp_path, "a.png")
     (tmp_path / "b.png").write_text("no photo")
+    (tmp_path / "c.png").touch()
+    (tmp_path / "d.png").symlink_to("gone.png")
     data = PhotoFolder(str(tmp_path))
     assert "unreadable" not in data[0][1]
-    assert "b.png: cannot be read as a photo" in data[1][1]["unreadable"]
+    reasons = [data[i][1]["unreadable"] for i in range(1, len(data))]
+    assert "b.png: cannot be read as a photo (its content is no picture)" in reasons[0]
+    assert "c.png: cannot be read as a photo (the file is empty)" in reasons[1]
+    assert "d.png: no such file" in reasons[2]
+    assert fingerprints.of_photos(data)  # which fusing several models asks for
 
 
 def test_photos_of_phones_without_pillow_heif_say_what_to_install(

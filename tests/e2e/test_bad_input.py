@@ -91,12 +91,12 @@ def test_predicting_with_a_checkpoint_that_is_not_there(predict: Script) -> None
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["photos=/nowhere"], "photos=/nowhere: no photos there"),
+        (["photos=/nowhere"], "photos=/nowhere: no such file or folder"),
         (["data=coco", "data.root=/nowhere"], "/nowhere/test: not there"),
         (["device=banana"], "device=banana"),
         (["device=cuda:99"], "device=cuda:99"),
         (["device=meta"], "device=meta"),
-        (["photos=2023"], "photos=2023: no photos there (the name of a file or folder, not a n"),
+        (["photos=2023"], "photos=2023: no such file or folder (photos= takes its name"),
     ],
 )
 def test_predicting(trained: Any, predict: Script, overrides: list[str], says: str) -> None:

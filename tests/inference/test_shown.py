@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from digits import console
 from digits.evaluation.pictures import (
     DOUBTFUL,
     RIGHT,
@@ -84,6 +85,20 @@ def test_labelled_photos_are_listed_at_the_end_wrong_ones_first(shown: io.String
 def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:
     lines.Lines(1).add(result("a\x1b[31m\nb[bold].jpg", "7", 0.9))
     assert "a\\x1b[31m\\nb[bold].jpg" in shown.getvalue()
+
+
+def test_brackets_in_a_name_are_no_style(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = {"photos": 2, "[bold]accepted": 1, "map": 0.5}
+    console.result_table("1 photo (IMG [x] [/red].png)", figures, {})
+    console.banner("digits: [x]", {"photos": "[/x].png"})
+    list(console.with_progress([1], 1, "[/b]@0.8, valid"))
+    shown = capsys.readouterr().out
+    for text in ("IMG [x] [/red].png", "[bold]accepted", "digits: [x]", "[/x].png", "[/b]@0.8"):
+        assert text in shown, text
+    rows = [line.split("│")[1:3] for line in shown.splitlines() if line.startswith("│")]
+    assert [value.strip() for _, value in rows] == ["2", "1", "0.5000"]
 
 
 def test_programs_get_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
