@@ -51,7 +51,11 @@ class Lines:
         """Show what to look at, or how the numbers compare with the true ones."""
         photos, doubtful, wrong = self._counts.values()
         if self._known:
-            console.print(f"{wrong} of {photos} numbers are wrong, the surest of them first:")
+            console.print(
+                f"{wrong} of {photos} numbers are wrong, the surest of them first:"
+                if wrong
+                else f"{photos} of {photos} numbers are right, the least sure first:"
+            )
             shown, left = self._known, photos - len(self._known)
         elif doubtful:
             console.print(f"Look at these {doubtful} of {photos}, the least sure first:")

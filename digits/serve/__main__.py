@@ -1,6 +1,8 @@
 """Serve the page: python -m digits.serve [--ckpt large] [--port 8000]; extra `web`."""
 
 import argparse
+import socket
+from contextlib import suppress
 
 from digits.console import banner, one_line_errors
 from digits.errors import DigitsError
@@ -28,17 +30,38 @@ def main() -> None:
         ) from error
     from digits.reader import NumberReader
 
+    listening = listen(options.host, options.port)
     reader = NumberReader.load(options.ckpt, options.device)
     shown = "localhost" if options.host in ("0.0.0.0", "::") else options.host
+    port = listening.getsockname()[1]
     banner(
         "digits: serving",
-        {"checkpoint": options.ckpt, "page": f"http://{shown}:{options.port}  (Ctrl-C ends it)"},
+        {"checkpoint": options.ckpt, "page": f"http://{shown}:{port}  (Ctrl-C ends it)"},
     )
     # Waiting photos are refused beyond a few: a page sends one after the other.
-    uvicorn.run(
-        build_app(reader, options.host), host=options.host, port=options.port,
+    config = uvicorn.Config(
+        build_app(reader, options.host),
         log_level="warning", limit_concurrency=32, timeout_keep_alive=5, server_header=False,
     )  # fmt: skip
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that waits for browsers, before a model is loaded for them; port 0: any free one.
+
+    Raises:
+        DigitsError: no such address here, or a port that is taken or none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = str(getattr(error, "strerror", None) or error).partition(" (")[0].rstrip(".")
+        raise DigitsError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); say another --port, or "
+            "--port 0 for a free one."
+        ) from error
 
 
 if __name__ == "__main__":

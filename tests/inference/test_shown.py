@@ -82,6 +82,14 @@ def test_labelled_photos_are_listed_at_the_end_wrong_ones_first(shown: io.String
     assert "wrong, is 6" in shown.getvalue() and "wrong, is no number" in shown.getvalue()
 
 
+def test_where_no_number_is_wrong_the_list_says_so(shown: io.StringIO) -> None:
+    seen = lines.Lines(count=2)
+    for name, confidence in (("a.jpg", 0.9), ("b.jpg", 0.8)):
+        seen.add(result(name, "12", confidence, "12"))
+    seen.close()
+    assert shown.getvalue().startswith("2 of 2 numbers are right, the least sure first:\n  b.jpg")
+
+
 def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:
     lines.Lines(1).add(result("a\x1b[31m\nb[bold].jpg", "7", 0.9))
     assert "a\\x1b[31m\\nb[bold].jpg" in shown.getvalue()

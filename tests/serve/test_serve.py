@@ -22,7 +22,9 @@ import digits
 uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
+from digits.errors import DigitsError  # noqa: E402
 from digits.serve import photo as sent_photo  # noqa: E402
+from digits.serve.__main__ import listen  # noqa: E402
 from digits.serve.app import build_app  # noqa: E402
 
 PHOTO = ROOT / "docs" / "photos" / "house-25.png"
@@ -111,6 +113,14 @@ def test_a_photo_of_too_many_bytes_is_refused(server: str, monkeypatch: pytest.M
     status, answer = post(server, b"x" * 1_000_001)
     assert status == 413 and "Larger than" in answer["error"]
     assert sent_photo.LARGEST > 10e6
+
+
+def test_an_address_that_cannot_be_had_is_one_line() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        for host, wanted in (("127.0.0.1", port), ("127.0.0.1", 99999), ("203.0.113.1", 0)):
+            with pytest.raises(DigitsError, match=f"--host {host} --port {wanted}: cannot listen"):
+                listen(host, wanted)
 
 
 def test_other_sites_cannot_use_it(server: str) -> None:
