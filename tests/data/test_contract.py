@@ -15,6 +15,7 @@ from digits.data.distant import Distant
 from digits.data.folder import PhotoFolder
 from digits.data.mixed import Mixed
 from digits.data.photos import LONGEST
+from digits.data.reframed import UPRIGHT, Reframed
 from digits.data.synthetic import SyntheticDigits
 from digits.types import PhotoDataset
 
@@ -47,6 +48,7 @@ SOURCES: dict[str, tuple[Source, bool]] = {  # and whether it is labelled
     "folder": (folder, False),
     "mixed": (mixed, True),
     "synthetic": (lambda _: SyntheticDigits(6), True),
+    "reframed": (lambda root: Reframed(open_split("train", str(root)), UPRIGHT, 2, 0), True),
     "distant": (lambda root: Distant(open_split("train", str(root))), True),
     "distant without labels": (lambda root: Distant(folder(root)), False),
     "distant and synthetic": (lambda _: Distant(SyntheticDigits(6)), True),

@@ -1,0 +1,98 @@
+"""A split seen again: every photo cropped, widened and stretched at random, several times over.
+
+`python -m digits.data.reframed DIR OUT` makes a second `valid` of a data set in the course's
+layout, three reads of each photo, so that smaller differences show than on valid itself: OUT/valid/
+and OUT/valid.json, for `data=coco`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from digits.console import console, one_line_errors
+from digits.data.coco import open_split
+from digits.data.foreign import Augmentation
+from digits.data.loading import Item
+from digits.data.transforms import Geometric
+from digits.data.writing import write_splits
+from digits.errors import DigitsError
+from digits.types import PhotoDataset
+
+UPRIGHT = Geometric(zoom_out=0.6, stretch=0.08, reframe=0.1, rotate=0, shear=0, perspective=0)
+
+
+class Reframed(Dataset[Item]):
+    """Photos that went through an augmentation, `copies` times each.
+
+    Copy k of the photo with the id i has the id `copies * i + k`, and depends on it and on the seed
+    alone.
+
+    Args:
+        data: photos at their full size, and targets.
+        augment: what they go through, drawing from torch's stream.
+        copies: of each photo.
+        seed: of the draws.
+    """
+
+    def __init__(self, data: PhotoDataset, augment: Augmentation, copies: int, seed: int) -> None:
+        if copies < 1 or seed < 0:
+            raise DigitsError(f"expected copies >= 1 and seed >= 0, got {copies} and {seed}.")
+        self.data, self.augment, self.copies, self.seed = data, augment, copies, seed
+        self.labelled = data.labelled
+        self.image_ids = [int(i) * copies + k for i in data.image_ids for k in range(copies)]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, index: int) -> Item:
+        """The photo, uint8 `(3, H, W)`, and its target."""
+        photo, target = self.data[index // self.copies]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence((self.seed, index)).generate_state(1)[0]))
+            photo, target = self.augment(photo, target)
+        target = {**target, "image_id": self.image_ids[index]}
+        target.pop("size", None)  # of the file, which the photo is no longer like
+        return photo, target
+
+    def size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` in pixels; draws the photo."""
+        height, width = self[index][0].shape[-2:]
+        return height, width
+
+    def file_name(self, index: int) -> str:
+        """Of the photo that was reframed."""
+        return self.data.file_name(index // self.copies)
+
+    @property
+    def paths(self) -> Sequence[str] | np.ndarray:
+        """The files of the photos before they were reframed."""
+        return self.data.paths
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """Write a split of a data set, reframed."""
+    parser = argparse.ArgumentParser(prog="python -m digits.data.reframed", description=__doc__)
+    parser.add_argument("data", help="data set, as data.root of data=coco")
+    parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
+    parser.add_argument("--split", default="valid", help="a labelled one")
+    parser.add_argument("--copies", type=int, default=3, help="of each photo")
+    parser.add_argument("--tilted", action="store_true", help="turned and slanted as well")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    out, split = options.out, options.split
+    if split != Path(split).name:
+        raise DigitsError(f"--split {split}: expected the name of a split.")
+    augment = Geometric() if options.tilted else UPRIGHT
+    data = Reframed(open_split(split, options.data), augment, options.copies, options.seed)
+    write_splits(out, {split: data}, unlabelled="")
+    command = f"python predict.py data=coco data.root={out} split={split}"
+    console.print(f"{out}: written. Read it: {command}", markup=False)
+
+
+if __name__ == "__main__":
+    main()
