@@ -68,9 +68,9 @@ class Reframed(Dataset[Item]):
         return self.data.file_name(index // self.copies)
 
     @property
-    def paths(self) -> Sequence[str] | np.ndarray:
-        """The files of the photos before they were reframed."""
-        return self.data.paths
+    def paths(self) -> Sequence[str]:
+        """The files of the photos before they were reframed, each as often as it was."""
+        return [str(path) for path in self.data.paths for _ in range(self.copies)]
 
 
 @one_line_errors
