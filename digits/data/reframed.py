@@ -50,11 +50,13 @@ class Reframed(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, H, W)`, and its target."""
+        image_id = self.image_ids[index]
         photo, target = self.data[index // self.copies]
+        state = np.random.SeedSequence((self.seed, image_id % 2**64)).generate_state(1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self.seed, index)).generate_state(1)[0]))
+            torch.manual_seed(int(state[0]))
             photo, target = self.augment(photo, target)
-        target = {**target, "image_id": self.image_ids[index]}
+        target = {**target, "image_id": image_id}
         target.pop("size", None)  # of the file, which the photo is no longer like
         return photo, target
 
