@@ -28,6 +28,7 @@ from digits.training.finish import TrainingCost, count_parameters, finish_recogn
 from digits.training.interruption import Interruption
 from digits.training.loggers import CsvLog
 from digits.training.module import DigitDetector
+from digits.training.processes import together
 from digits.training.progress import budget
 from digits.training.recognizer import DigitRecognizer
 from digits.training.resuming import Stored, open_run, training_timer
@@ -158,7 +159,8 @@ def _fit(
     if trainer.is_global_zero:
         write_run_files(folder, config, command())
         banner("digits: training", details)
-    trainer.fit(module, data, ckpt_path=run.path if run else None, weights_only=True)
+    with together(trainer.world_size, folder, go_on(folder)):
+        trainer.fit(module, data, ckpt_path=run.path if run else None, weights_only=True)
     minutes = timer.time_elapsed() / 60
     return TrainingCost(trainer.current_epoch, minutes, size) if trainer.is_global_zero else None
 
