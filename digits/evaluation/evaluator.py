@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch.distributed as dist
 
 from digits.errors import DigitsError
@@ -11,6 +12,10 @@ from digits.types import CLASS_NAMES, Detections, Target, target_number
 Pair = tuple[Detections, Target]
 
 BACKENDS = ("faster_coco_eval", "pycocotools")
+# COCO's own. torchmetrics rounds them to float32, so that a box of IoU 0.6 would not match at 0.6;
+# boxes of integer edges often have just such an IoU.
+_IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10).tolist()
+_RECALL_THRESHOLDS = np.linspace(0, 1, 101).tolist()
 
 
 class Evaluator:
@@ -75,7 +80,11 @@ class Evaluator:
 
         # Every process holds all photos already, so the metric itself must not sync.
         metric = MeanAveragePrecision(
-            backend=cast(Any, self.backend), class_metrics=self.per_class, sync_on_compute=False
+            iou_thresholds=_IOU_THRESHOLDS,
+            rec_thresholds=_RECALL_THRESHOLDS,
+            backend=cast(Any, self.backend),
+            class_metrics=self.per_class,
+            sync_on_compute=False,
         )
         metric.warn_on_many_detections = False
         metric.update(

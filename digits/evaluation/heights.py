@@ -35,7 +35,8 @@ def map_by_height(detections: Sequence[Detections], targets: Sequence[Target]) -
         truth.createIndex()
         detected.createIndex()
         run = COCOeval(truth, detected, "bbox")
-        run.params.areaRng = [[low, high] for low, high in bins]
+        # COCO's bins hold both their ends, and heights are often just such an end.
+        run.params.areaRng = [[low, np.nextafter(high, 0)] for low, high in bins]
         run.params.areaRngLbl = height_names()
         run.params.maxDets = [100]
         if truth.dataset["annotations"]:

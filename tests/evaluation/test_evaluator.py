@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -67,6 +68,55 @@ def test_both_backends_give_the_same_values(seed: int) -> None:
     assert ours.keys() == reference.keys()
     assert ours == pytest.approx(reference, abs=1e-6)
     assert 0 < ours["map"] < ours["map_50"] < 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("twentieths", range(10, 21))
+def test_a_box_counts_at_the_threshold_that_it_just_reaches(backend: str, twentieths: int) -> None:
+    """As COCO counts it; refined boxes have integer edges, so that this happens often."""
+    truth = {"image_id": 1, "boxes": torch.tensor([[0.0, 0, 10, 20]]), "labels": torch.tensor([3])}
+    box = torch.tensor([[0.0, 0, 10, twentieths]])  # of that part of the true one's area
+    scores = score([(found(truth) | {"boxes": box}, truth)], backend)
+    assert scores["map"] == pytest.approx(min(twentieths - 9, 10) / 10)
+
+
+def naive_map(pairs: list[Any]) -> float:
+    """COCO's mAP by the book: greedy matches by falling score, precision at 101 recalls."""
+    precisions = []
+    for threshold in np.linspace(0.5, 0.95, 10):
+        for label in {int(k) for _, truth in pairs for k in truth["labels"]}:
+            hits, count = [], 0
+            for found_, truth in pairs:
+                free = truth["boxes"][truth["labels"] == label].tolist()
+                count += len(free)
+                mine = found_["labels"] == label
+                boxes, scores = found_["boxes"][mine].tolist(), found_["scores"][mine].tolist()
+                for value, box in sorted(zip(scores, boxes, strict=True), reverse=True):
+                    overlaps = [overlap(box, other) for other in free]
+                    hit = bool(free) and max(overlaps) >= threshold
+                    if hit:
+                        free.pop(overlaps.index(max(overlaps)))
+                    hits.append((value, hit))
+            right = np.cumsum([hit for _, hit in sorted(hits, reverse=True)])
+            precision, recall = right / np.arange(1, len(right) + 1), right / count
+            for wanted in np.linspace(0, 1, 101):
+                precisions.append(precision[recall >= wanted].max(initial=0.0))
+    return float(np.mean(precisions))
+
+
+def overlap(one: list[float], other: list[float]) -> float:
+    sides = [min(one[k + 2], other[k + 2]) - max(one[k], other[k]) for k in (0, 1)]
+    shared = max(sides[0], 0) * max(sides[1], 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_map_is_what_a_calculation_by_the_book_gives(seed: int) -> None:
+    pairs = random_photos(seed)
+    for detections, truth in pairs[::2]:  # integer edges: IoUs that just reach a threshold
+        detections["boxes"], truth["boxes"] = detections["boxes"].round(), truth["boxes"].round()
+    assert score(pairs)["map"] == pytest.approx(naive_map(pairs), abs=1e-6)
 
 
 def test_what_is_found_exactly_scores_one() -> None:

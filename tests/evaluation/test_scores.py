@@ -59,3 +59,21 @@ def test_ap_by_height_ignores_digits_of_other_heights() -> None:
     figures = map_by_height([found(targets[0]), nothing], targets)
     assert figures == pytest.approx({"map_height_18_25": 1, "map_height_37_50": 0})
     assert map_by_height([nothing], [target(2)]) == {}
+
+
+def test_a_height_at_the_edge_of_two_bins_is_in_one_of_them() -> None:
+    """The same as for number accuracy: SVHN's heights are integers."""
+    targets = [target(1, (1, 0), height=18), target(2, (1, 0), height=17)]
+    assert map_by_height([found(t) for t in targets], targets).keys() == {
+        "map_height_0_18", "map_height_18_25",
+    }  # fmt: skip
+    figures = map_by_height(
+        [found(targets[0], labels=torch.tensor([9])), found(targets[1])], targets
+    )
+    assert figures == pytest.approx({"map_height_0_18": 1, "map_height_18_25": 0})
+    names = [
+        name
+        for name in number_scores(readings([found(targets[0])]), targets[:1])
+        if "height" in name
+    ]
+    assert names == ["accuracy_height_18_25"]
