@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from digits.data.paths import stem_id
 from digits.data.photos import is_photo
 from digits.errors import DigitsError
 
@@ -44,24 +45,27 @@ def numbered_photos(folder: Path) -> Annotations:
     """The photos of a folder without annotations; their ids are their file stems.
 
     Raises:
-        DigitsError: no such folder, a stem that is not an integer, or an id that occurs twice.
+        DigitsError: no such folder, a stem that is no integer of 64 bits, or an id that occurs
+            twice.
     """
     if not folder.is_dir():
         raise DigitsError(f"{folder}: no such folder of photos.")
     with os.scandir(folder) as entries:
         names = [e.name for e in entries if is_photo(e.name) and e.is_file()]
-    odd = [name for name in names if not Path(name).stem.isdecimal()]
-    if odd:
-        raise DigitsError(
-            f"{folder / min(odd)}: expected an integer file stem (it is the image_id of a "
-            f"submission), got {Path(min(odd)).stem!r}; photos of any name go in by photos=DIR."
-        )
-    names.sort(key=lambda name: int(Path(name).stem))
-    ids = np.array([int(Path(name).stem) for name in names], dtype=np.int64)
-    refuse_duplicates(ids.tolist(), "image_id", folder)
+    by_id: list[tuple[int, str]] = []
+    for name in sorted(names):
+        if (image_id := stem_id(name)) is None:
+            raise DigitsError(
+                f"{folder / name}: expected an integer file stem (it is the image_id of a "
+                f"submission), got {Path(name).stem!r}; photos of any name go in by photos=DIR."
+            )
+        by_id.append((image_id, name))
+    by_id.sort()
+    ids, names = [i for i, _ in by_id], [name for _, name in by_id]
+    refuse_duplicates(ids, "image_id", folder)
     none = np.zeros(0, dtype=np.int64)
     return Annotations(
-        image_ids=ids,
+        image_ids=np.array(ids, dtype=np.int64),
         file_names=np.array(names, dtype=np.str_),
         sizes=np.zeros((len(names), 2), dtype=np.int32),
         owners=none,

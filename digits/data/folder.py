@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from digits.data.finding import find_photos
 from digits.data.loading import Item
+from digits.data.paths import stem_ids
 from digits.data.photos import LONGEST, load_reduced, photo_size
 from digits.errors import DigitsError
 from digits.types import Target
@@ -33,15 +34,11 @@ class PhotoFolder(Dataset[Item]):
     def __init__(self, photos: object, downloads: Path | None = None) -> None:
         paths = find_photos(photos, downloads)
         self.root = Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else Path()
-        stems = [p.stem for p in paths]
-        numeric = all(stem.isdecimal() and len(stem) < 19 for stem in stems)  # 64 bits hold them
-        if numeric and len({int(stem) for stem in stems}) == len(stems):
-            paths.sort(key=lambda p: int(p.stem))
-            ids = [int(p.stem) for p in paths]
-        else:
-            ids = list(range(1, len(paths) + 1))
         self.paths = np.array([str(p) for p in paths], dtype=np.str_)
-        self.image_ids = np.array(ids, dtype=np.int64)
+        self.image_ids = np.arange(1, len(paths) + 1)
+        if (ids := stem_ids(self.paths)) is not None:
+            order = np.argsort(ids)
+            self.paths, self.image_ids = self.paths[order], np.array(ids, dtype=np.int64)[order]
 
     def __len__(self) -> int:
         return len(self.paths)

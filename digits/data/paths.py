@@ -1,7 +1,7 @@
 """Paths that settings hold, and what lies below them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from digits.errors import DigitsError
@@ -26,3 +26,19 @@ def files_below(folder: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = os.path.relpath(where, folder)
         yield from (name if inside == "." else f"{inside}/{name}" for name in names)
+
+
+def stem_id(path: str) -> int | None:
+    """The `image_id` that a photo's file is named by, such as 7 of `a/007.png`.
+
+    None where its stem is no decimal number, or one that may not fit into 64 bits.
+    """
+    stem = Path(path).stem
+    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) < 19 else None
+
+
+def stem_ids(paths: Iterable[str]) -> list[int] | None:
+    """The ids that photos are named by; None unless all have one and all are different."""
+    ids = [stem_id(path) for path in paths]
+    known = [number for number in ids if number is not None]
+    return known if len(set(known)) == len(ids) else None

@@ -13,7 +13,7 @@ from digits import shapes
 from digits.data.annotated import AnnotatedPhotos
 from digits.data.annotations import Annotations
 from digits.data.categories import labels_by_category
-from digits.data.paths import files_below
+from digits.data.paths import files_below, stem_ids
 from digits.data.photos import is_photo, photo_size
 from digits.data.yolo_lines import read_boxes
 from digits.errors import DigitsError
@@ -39,7 +39,7 @@ def yolo_file(root: Path) -> Path | None:
 
 def yolo_split(path: Path, split: str) -> str | None:
     """What a `data.yaml` says of a split: its folder of photos; `None` where it has none."""
-    return _said(_read_yaml(path), split)
+    return _listed(_read_yaml(path), split)
 
 
 def open_yolo(path: Path, split: str) -> AnnotatedPhotos:
@@ -72,10 +72,11 @@ def open_yolo(path: Path, split: str) -> AnnotatedPhotos:
             found += 1
             rows += ((place, *row) for row in read_boxes(text, width, height))
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    listed = content.names if isinstance(content.names, dict) else dict(enumerate(content.names))
+    classes = content.names if isinstance(content.names, dict) else dict(enumerate(content.names))
     used, places = np.unique(table[:, 1].astype(np.int64), return_inverse=True)
-    digits = labels_by_category({i: str(name) for i, name in listed.items()}, used.tolist(), path)
-    ids = _ids(names)
+    digits = labels_by_category({i: str(name) for i, name in classes.items()}, used.tolist(), path)
+    stems = stem_ids(names)
+    ids = np.arange(1, len(names) + 1) if stems is None else np.array(stems, dtype=np.int64)
     missing = len(names) - found
     notes = (f"{missing} of {len(names)} photos of {split} have no file in {labels}: taken as "
              "without digits",) if found and missing else ()  # fmt: skip
@@ -101,24 +102,24 @@ def _read_yaml(path: Path) -> _DataYaml:
     return shapes.convert(content, _DataYaml, str(path))
 
 
-def _said(content: _DataYaml, split: str) -> str | None:
+def _listed(content: _DataYaml, split: str) -> str | None:
     return next((v for key in _KEYS.get(split, ()) if (v := getattr(content, key))), None)
 
 
 def _photo_folder(path: Path, content: _DataYaml, split: str) -> Path:
-    said, key = _said(content, split), _KEYS.get(split, (split,))[0]
-    if said is None:
+    listed, key = _listed(content, split), _KEYS.get(split, (split,))[0]
+    if listed is None:
         raise DigitsError(f"{path}: has no {key!r}, the folder of photos of split {split}.")
     here = path.parent
     # Roboflow writes ../train/images of what lies beside; `path` may be another machine's.
-    inside = said.replace("\\", "/")
+    inside = listed.replace("\\", "/")
     while inside.startswith("../"):
         inside = inside[3:]
-    tries = [here / (content.path or "") / said, here / inside]
+    tries = [here / (content.path or "") / listed, here / inside]
     for folder in tries:
         if folder.is_dir():
             return folder
-    raise DigitsError(f"{path}: {key}: {said!r}: no folder {tries[-1]}; expected photos there.")
+    raise DigitsError(f"{path}: {key}: {listed!r}: no folder {tries[-1]}; expected photos there.")
 
 
 def _label_folder(photos: Path) -> Path:
@@ -136,12 +137,3 @@ def _photos_below(folder: Path) -> Iterator[str]:
 
 def _stem(name: str) -> str:
     return unicodedata.normalize("NFC", os.path.splitext(name)[0])
-
-
-def _ids(names: list[str]) -> np.ndarray:
-    stems = [os.path.splitext(os.path.basename(name))[0] for name in names]
-    if all(s.isascii() and s.isdecimal() and len(s) < 19 for s in stems):
-        numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
-            return np.array(numbers, dtype=np.int64)
-    return np.arange(1, len(names) + 1)

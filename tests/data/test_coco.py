@@ -248,7 +248,12 @@ def test_an_empty_test_folder_is_refused(coco_root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("house.png", "expected an integer file stem.*photos=DIR"), ("01.png", "1 occurs twice")],
+    [
+        ("house.png", "expected an integer file stem.*photos=DIR"),
+        (f"{2**64}.png", f"expected an integer file stem.*got '{2**64}'"),
+        ("٣.png", "expected an integer file stem"),
+        ("01.png", "1 occurs twice"),
+    ],
 )
 def test_test_photos_must_be_named_by_unique_ids(coco_root: Path, name: str, says: str) -> None:
     Image.new("RGB", (4, 4)).save(coco_root / "test" / name)
