@@ -20,12 +20,18 @@ def is_address(text: str) -> bool:
     return re.match(r"https?://", text, re.IGNORECASE) is not None
 
 
-def fetched(address: str, folder: Path, most: int = _MOST, seconds: float = _SECONDS) -> Path:
-    """The picture at an address, as a file of its name in a folder.
+def file_name(address: str) -> str:
+    """The last part of an address as a name that is safe on every disk, short, never hidden."""
+    last = unquote(urlsplit(address).path).rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.() -]", "_", last).lstrip(". ")[-100:] or "photo"
+
+
+def fetch_picture(address: str, path: Path, most: int = _MOST, seconds: float = _SECONDS) -> None:
+    """Write the picture at an address to a file.
 
     Args:
         address: http or https.
-        folder: where it is kept; made where it is not there.
+        path: of the file; its folder is made where it is not there.
         most: bytes that it may have.
         seconds: that fetching it may take.
 
@@ -55,10 +61,8 @@ def fetched(address: str, folder: Path, most: int = _MOST, seconds: float = _SEC
     except Exception as error:  # of requests, urllib3, the address's spelling
         reason = " ".join(str(error).split())[:200]
         raise DigitsError(f"photos={address}: cannot be fetched ({reason}).") from error
-    path = folder / _file_name(address)
     with partial_path(path) as partial:
         partial.write_bytes(content)
-    return path
 
 
 def _content(address: str, most: int) -> bytes:
@@ -79,9 +83,3 @@ def _content(address: str, most: int) -> bytes:
                     f"photos={address}: more than {most / 1e6:g} MB; fetch and reduce it yourself."
                 )
     return bytes(content)
-
-
-def _file_name(address: str) -> str:
-    """The last part of the address as a name that is safe on every disk, short, never hidden."""
-    last = unquote(urlsplit(address).path).rsplit("/", 1)[-1]
-    return re.sub(r"[^\w.() -]", "_", last).lstrip(". ")[-100:] or "photo"

@@ -5,10 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 
 from digits.console import console
-from digits.data.address import fetched, is_address
+from digits.data.address import fetch_picture, file_name, is_address
 from digits.data.paths import path_text
 from digits.data.photos import readable_suffixes
 from digits.errors import DigitsError
@@ -39,13 +40,18 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
     """
     items = photos if isinstance(photos, list) else [photos]
     found: dict[Path, None] = {}  # in order, each once
+    addresses: dict[str, Path] = {}
     skipped: Counter[str] = Counter()
     for item in items:
         text = path_text("photos", item)
         if not text.strip():
             break
         if is_address(text):
-            found[fetched(text, downloads or Path("."))] = None
+            if text not in addresses:
+                path = _unused(downloads or Path("."), text, set(addresses.values()))
+                fetch_picture(text, path)
+                addresses[text] = path
+            found[addresses[text]] = None
             continue
         files = _files(text)
         good = [path for path in files if path.suffix.lower() in readable_suffixes()]
@@ -59,10 +65,20 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
             "say photos=FOLDER, a file, a pattern or a list of them."
         )
     if skipped:
-        each = ", ".join(f"{count} {suffix}" for suffix, count in sorted(skipped.items()))
+        each = ", ".join(f"{n} {suffix}" for suffix, n in sorted(skipped.items()))
         how = " (or, for HEIC, pip install 'digits[heic]')" if ".heic" in skipped else ""
         console.print(f"photos: not read: {each}; save them as JPEG{how}.", markup=False)
     return list(found)
+
+
+def _unused(folder: Path, address: str, used: set[Path]) -> Path:
+    """A file for a picture, not that of another address of the same name."""
+    path = folder / file_name(address)
+    for number in count(2):
+        if path not in used:
+            break
+        path = folder / str(number) / file_name(address)
+    return path
 
 
 def _files(text: str) -> list[Path]:

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from PIL import Image
 
-from digits.data.address import fetched
+from digits.data.address import fetch_picture
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 
@@ -32,7 +32,9 @@ class Server(BaseHTTPRequestHandler):
                     time.sleep(0.1)
             elif kind != "missing.jpg":
                 content = io.BytesIO()
-                Image.new("RGB", (5, 4)).save(content, "PNG")
+                folder = self.path.split("/")[1]  # tells pictures of one name apart
+                width = {"a": 1, "b": 2}.get(folder, 5)
+                Image.new("RGB", (width, 4)).save(content, "PNG")
                 self.wfile.write(content.getvalue())
 
     def log_message(self, *args: object) -> None:
@@ -52,7 +54,7 @@ def server() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("/a/house%2012.png?size=1&x=y", "house 12.png"),
+        ("/x/house%2012.png?size=1&x=y", "house 12.png"),
         ("/..%2F..%2Fetc%2F.hidden.png", "hidden.png"),
         ("/a;b*c.png", "a_b_c.png"),
         ("/", "photo"),
@@ -66,6 +68,14 @@ def test_a_picture_is_kept_under_its_name(
     assert data[0][0].shape == (3, 4, 5)
 
 
+def test_pictures_of_one_name_are_all_read(server: str, tmp_path: Path) -> None:
+    places = [f"{server}/{door}/photo.jpg" for door in "aba"]
+    data = PhotoFolder(places, tmp_path)
+    assert len(data) == 2  # each address once
+    assert [data[index][0].shape for index in range(2)] == [(3, 4, 1), (3, 4, 2)]
+    assert len(PhotoFolder(places, tmp_path)) == 2  # and the same again
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -77,11 +87,11 @@ def test_a_picture_is_kept_under_its_name(
 )
 def test_what_is_no_picture_is_refused(server: str, tmp_path: Path, path: str, says: str) -> None:
     with pytest.raises(DigitsError, match=says):
-        fetched(server + path, tmp_path, most=1_000_000, seconds=1)
+        fetch_picture(server + path, tmp_path / "a", most=1_000_000, seconds=1)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.jpg", "http://", "http://[::1/a.jpg"])
 def test_no_server_is_one_clear_line(tmp_path: Path, address: str) -> None:
     with pytest.raises(DigitsError, match="cannot be fetched"):
-        fetched(address, tmp_path)
+        fetch_picture(address, tmp_path / "a")
