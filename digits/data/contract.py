@@ -26,10 +26,17 @@ def checked(data: PhotoDataset) -> PhotoDataset:
             raise DigitsError(f"data: {name} has no `{member}` (digits.types.PhotoDataset).")
     if not len(data):
         raise DigitsError(f"data: {name} is empty; expected at least one photo.")
+    ids = _checked_ids(data, name)
     for index in range(0, len(data), -(-len(data) // _LOOKED_AT)):
+        where = f"data: {name}, photo {index}"
         try:
             photo, target = data[index]
-            _check(photo, target["boxes"], target["labels"], f"data: {name}, photo {index}")
+            _check(photo, target["boxes"], target["labels"], where)
+            if target["image_id"] != ids[index]:
+                raise DigitsError(
+                    f"{where}: its target has image_id {target['image_id']}, but "
+                    f"image_ids[{index}] is {ids[index]}."
+                )
         except DigitsError:
             raise
         except Exception as error:  # whatever code of others raises
@@ -38,6 +45,20 @@ def checked(data: PhotoDataset) -> PhotoDataset:
                 f"data: {name} fails on photo {index} ({type(error).__name__}: {text})."
             ) from error
     return data
+
+
+def _checked_ids(data: PhotoDataset, name: str) -> list[int]:
+    """The ids, all different: figures would count photos of one id as one."""
+    try:
+        ids = [int(image_id) for image_id in data.image_ids]
+    except (TypeError, ValueError) as error:
+        raise DigitsError(f"data: {name}.image_ids: expected whole numbers ({error}).") from error
+    if len(ids) != len(data) or len(set(ids)) < len(ids):
+        raise DigitsError(
+            f"data: {name}.image_ids: expected an id for each of {len(data)} photos, all "
+            f"different, got {len(ids)} of which {len(set(ids))} are different."
+        )
+    return ids
 
 
 def _check(photo: Tensor, boxes: Tensor, labels: Tensor, where: str) -> None:

@@ -3,7 +3,7 @@
 from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
 from digits.data.loading import PhotoLoader, SplitOpener, loader
-from digits.data.order import Drawn, ResumableData
+from digits.data.order import ResumableData, SeededDataset
 from digits.types import PhotoDataset
 
 
@@ -44,7 +44,7 @@ class DigitsDataModule(ResumableData):
 
     def train_dataloader(self) -> PhotoLoader:
         batches = self.epoch_batches(self.train, self.batch_size, self.train.size)
-        drawn = Drawn(self.train, self.augmentation)
+        drawn = SeededDataset(self.train, self.augmentation)
         return loader(drawn, self.num_workers, batch_sampler=batches)
 
     def val_dataloader(self) -> PhotoLoader:

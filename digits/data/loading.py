@@ -55,16 +55,23 @@ def loader(
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
         kwargs: of `torch.utils.data.DataLoader`.
     """
+    settings = worker_settings(num_workers) | kwargs
+    return PhotoLoader(cast("Dataset[Item]", data), collate_fn=collate, **settings)
+
+
+def worker_settings(num_workers: int | None) -> dict[str, Any]:
+    """Arguments of `torch.utils.data.DataLoader` about its loading processes.
+
+    Args:
+        num_workers: how many; `None` takes half the cores, 1 to 8.
+    """
     workers = worker_count(num_workers)
-    return PhotoLoader(
-        cast("Dataset[Item]", data),
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=ignore_signals,
-        generator=_Generator(),  # of its own: a loader takes nothing from torch's stream
-        persistent_workers=workers > 0,
-        **kwargs,
-    )
+    return {
+        "num_workers": workers,
+        "worker_init_fn": ignore_signals,
+        "generator": _Generator(),  # of its own: a loader takes nothing from torch's stream
+        "persistent_workers": workers > 0,
+    }
 
 
 class _Generator(torch.Generator):

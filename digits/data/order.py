@@ -3,6 +3,7 @@
 So a run that was stopped goes on as an undisturbed one, with any number of loading processes.
 """
 
+import random
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,10 +14,10 @@ import torch
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
 
-class Draw(NamedTuple):
-    """A photo of an epoch, and the seed of what is drawn for it."""
+class SeededIndex(NamedTuple):
+    """The position of an item, and the seed of all that is random about it in this epoch."""
 
-    photo: int
+    position: int
     seed: int
 
 
@@ -27,17 +28,24 @@ def mixed_seed(*numbers: int) -> int:
 
 @contextmanager
 def random_stream(seed: int) -> Iterator[None]:
-    """Within the block torch draws on the CPU from this seed; outside as if there were no block."""
-    state = torch.get_rng_state()
+    """Within the block all draws on the CPU follow from this seed; outside it is as if never there.
+
+    Those of torch, and of `random` and `numpy.random`, which augmentations of others may draw from.
+    """
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
     torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # what others draw from
     try:
         yield
     finally:
-        torch.set_rng_state(state)
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])  # noqa: NPY002
 
 
-class Drawn(Dataset[Any]):
-    """A data set indexed by draws, from which all that is random about an item follows.
+class SeededDataset(Dataset[Any]):
+    """A data set whose items, random as they may be, follow from their index and its seed.
 
     Args:
         data: by index.
@@ -51,9 +59,9 @@ class Drawn(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, draw: Draw) -> Any:
-        with random_stream(draw.seed):
-            item = self.data[draw.photo]
+    def __getitem__(self, at: SeededIndex) -> Any:
+        with random_stream(at.seed):
+            item = self.data[at.position]
             return self.augmentation(*item) if self.augmentation else item
 
 
@@ -82,9 +90,10 @@ class EpochSampler(Sampler[int]):
 
 
 class EpochBatches(BatchSampler):
-    """Batches of draws. Where sizes are known, of photos of similar width / height, since a batch
-    is padded to its largest: each pool of batches is sorted by shape and cut into batches, which
-    are shuffled.
+    """Batches of `SeededIndex`.
+
+    Where sizes are known, of photos of similar width / height, since a batch is padded to its
+    largest: each pool of batches is sorted by shape and cut into batches, which are shuffled.
 
     Args:
         sampler: of indices; Lightning puts its own in its place for several processes.
@@ -112,7 +121,7 @@ class EpochBatches(BatchSampler):
         self.size, self.pool = size, pool
         self.seed, self.epoch, self.skip = seed, epoch, skip
 
-    def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[list[SeededIndex]]:  # type: ignore[override]
         # Lightning sets the epoch of the first iteration of a resumed run too late for it.
         epoch = max(self.epoch, getattr(self.sampler, "epoch", 0))
         if hasattr(self.sampler, "set_epoch"):
@@ -122,7 +131,7 @@ class EpochBatches(BatchSampler):
         for number, batch in enumerate(self._batches(rng)):
             seeds = torch.randint(2**62, (len(batch),), generator=rng).tolist()
             if number >= skip:
-                yield [Draw(photo, own) for photo, own in zip(batch, seeds, strict=True)]
+                yield list(map(SeededIndex, batch, seeds))
 
     def _batches(self, rng: torch.Generator) -> Iterator[list[int]]:
         pool: list[list[int]] = []

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader, Dataset
 
+from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
-from digits.data.loading import SplitOpener, ignore_signals, worker_count
-from digits.data.order import Drawn, ResumableData
+from digits.data.loading import SplitOpener, worker_settings
+from digits.data.order import ResumableData, SeededDataset
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowCrops, RowJitter, collate
 
@@ -38,33 +38,23 @@ class RowsDataModule(ResumableData):
     ) -> None:
         super().__init__(seed)
         self.open_split, self.options = open_split, options or CropOptions()
-        self.jitter, self.augmentation = (
-            jitter or RowJitter(),
-            augmentation and adapted(augmentation),
-        )
-        self.batch_size, self.num_workers = batch_size, worker_count(num_workers)
+        self.jitter = jitter or RowJitter()
+        self.augmentation = augmentation and adapted(augmentation)
+        self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str) -> None:
         """Open train and valid, once."""
         if not hasattr(self, "valid"):
-            photos = self.open_split("train")
-            self.train = RowCrops(photos, self.options, self.jitter, self.augmentation)
-            self.valid = RowCrops(self.open_split("valid"), self.options)
+            train, valid = (checked(self.open_split(split)) for split in ("train", "valid"))
+            self.train = RowCrops(train, self.options, self.jitter, self.augmentation)
+            self.valid = RowCrops(valid, self.options)
 
     def train_dataloader(self) -> DataLoader[Any]:
         batches = self.epoch_batches(self.train, self.batch_size)
-        return self._loader(Drawn(self.train), batch_sampler=batches)
+        return self._loader(SeededDataset(self.train), batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._loader(self.valid, batch_size=self.batch_size)
 
     def _loader(self, data: Dataset[Any], **kwargs: Any) -> DataLoader[Any]:
-        return DataLoader(
-            data,
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            worker_init_fn=ignore_signals,
-            generator=torch.Generator(),  # as in `digits.data.loading.loader`
-            persistent_workers=self.num_workers > 0,
-            **kwargs,
-        )
+        return DataLoader(data, collate_fn=collate, **worker_settings(self.num_workers), **kwargs)

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import torch
 from PIL import Image
 
 from digits.data.coco import CocoDigits, open_split
+from digits.data.contract import checked
 from digits.data.distant import Distant
 from digits.data.folder import PhotoFolder
 from digits.data.mixed import Mixed
 from digits.data.photos import LONGEST
 from digits.data.reframed import UPRIGHT, Reframed
 from digits.data.synthetic import SyntheticDigits
+from digits.errors import DigitsError
 from digits.types import PhotoDataset
 
 Source = Callable[[Path], PhotoDataset]
@@ -115,3 +118,29 @@ def test_a_mix_with_photos_without_labels_is_not_labelled(coco_root: Path) -> No
 def test_ids_are_kept_without_labels_too(coco_root: Path) -> None:
     data = CocoDigits(coco_root / "test", keep_ids=np.array([2, 10]))
     assert data.image_ids.tolist() == [2, 10] and data[1][1]["image_id"] == 10
+
+
+class Own(SyntheticDigits):
+    """A data set of somebody's own, with ids of their choice."""
+
+    def __init__(self, image_ids: list[Any], told: list[int] | None = None) -> None:
+        super().__init__(3)
+        self.image_ids, self.told = np.array(image_ids), told or image_ids
+
+    def __getitem__(self, index: int) -> Any:
+        photo, target = SyntheticDigits(3)[index]
+        return photo, target | {"image_id": self.told[index]}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (Own([7, 7, 7]), "Own.image_ids: expected an id for each of 3 photos.*1 are different"),
+        (Own(["a", "b", "c"]), "Own.image_ids: expected whole numbers"),
+        (Own([7, 8, 9], [7, 0, 9]), r"photo 1: its target has image_id 0, but image_ids\[1\] is 8"),
+    ],
+)
+def test_photos_that_share_an_id_would_be_scored_as_one(data: Own, says: str) -> None:
+    with pytest.raises(DigitsError, match=says):
+        checked(data)
+    assert len(checked(Own([7, 8, 9]))) == 3

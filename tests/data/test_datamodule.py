@@ -1,6 +1,8 @@
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,7 +10,7 @@ from torch import Tensor
 from digits.data.coco import open_split
 from digits.data.datamodule import DigitsDataModule
 from digits.data.loading import loader
-from digits.data.order import Draw, EpochBatches, EpochSampler
+from digits.data.order import EpochBatches, EpochSampler, SeededIndex, random_stream
 from digits.data.synthetic import SyntheticDigits
 
 
@@ -68,7 +70,7 @@ def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count
 
     def take(epoch: int) -> list[list[int]]:
         batches.sampler.set_epoch(epoch)
-        return [[draw.photo for draw in batch] for batch in batches]
+        return [[item.position for item in batch] for batch in batches]
 
     def padding(batches: list[list[int]]) -> float:
         return sum(max(widths[i] for i in b) * len(b) for b in batches) / sum(widths)
@@ -84,7 +86,7 @@ def test_batches_hold_similar_shapes_and_every_photo_once(drop_last: bool, count
     assert narrowest != sorted(narrowest)  # not from narrow to wide: that would bias the weights
 
 
-def drawn(data: Any, epoch: int = 0, skip: int = 0) -> list[list[Draw]]:
+def drawn(data: Any, epoch: int = 0, skip: int = 0) -> list[list[SeededIndex]]:
     return list(EpochBatches(EpochSampler(data, 3), 4, True, seed=3, epoch=epoch, skip=skip))
 
 
@@ -99,18 +101,41 @@ def test_an_epochs_order_and_draws_follow_from_its_number() -> None:
 
 
 def noisy(photo: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-    return torch.randint(0, 256, photo.shape, dtype=torch.uint8), target
+    """Draws from all streams that augmentations use."""
+    noise = torch.randint(0, 256, photo.shape, dtype=torch.uint8)
+    noise[0] += random.randrange(256)
+    noise[1] += np.random.randint(256)  # noqa: NPY002
+    return noise, target
 
 
 def test_augmentation_does_not_depend_on_who_loads(coco_root: Path) -> None:
-    def photos(workers: int) -> list[Tensor]:
-        data = module(coco_root, augmentation=noisy, batch_size=1, num_workers=workers, seed=5)
-        torch.manual_seed(workers)
+    def photos(workers: int, seed: int = 5) -> list[Tensor]:
+        data = module(coco_root, augmentation=noisy, batch_size=1, num_workers=workers, seed=seed)
+        for seeded in (torch.manual_seed, random.seed, np.random.seed):
+            seeded(workers)
         return [photo for photos, _ in data.train_dataloader() for photo in photos]
 
     alone = photos(0)
     for workers in (1, 2):
         assert all(map(torch.equal, alone, photos(workers)))
+    assert not any(map(torch.equal, alone, photos(0, seed=6)))
+
+
+def test_draws_of_a_photo_leave_other_draws_alone() -> None:
+    def draws() -> list[float]:
+        return [float(torch.rand(())), random.random(), float(np.random.rand())]  # noqa: NPY002
+
+    for seeded in (torch.manual_seed, random.seed, np.random.seed):
+        seeded(1)
+    expected = draws() + draws()
+    for seeded in (torch.manual_seed, random.seed, np.random.seed):
+        seeded(1)
+    before = draws()
+    with random_stream(7):
+        inside = draws()
+    with random_stream(7):
+        assert draws() == inside
+    assert before + draws() == expected
 
 
 def test_batches_are_lists_of_tensors_whoever_loads_them() -> None:
