@@ -16,10 +16,11 @@ from digits.evaluation.evaluator import mean_average_precision
 from digits.evaluation.scores import number_scores
 from digits.reading import Reader
 from digits.reading.acceptance import with_acceptance
+from digits.reading.base import ReaderState
 from digits.reading.crossfit import cross_fit
 from digits.reading.fit import folds_of
 from digits.reading.refine import with_boxes_refined
-from digits.types import Record, Target
+from digits.types import Reading, Record, Target
 
 FOLDS = 5
 _NUMBERS = ("number_accuracy", "coverage_at_98", "expected_calibration_error")
@@ -55,19 +56,20 @@ def fit_recipe(
     records: dict[str, Sequence[Record]] = {
         member["name"]: detected for member, detected in zip(members, fuser.members, strict=True)
     }
-    table = [
-        source_figures(name, detected, targets, reader, backend)
-        for name, detected in records.items()
-    ]
+    held_out = dict(records)  # by source, records by nothing that was fitted to their photo
     folds: list[Fusion] = []
     if fusion is not None:
         if tune:
             tuner = Tuner(fuser, targets, backend)
             folds = tune_folds(tuner, fusion)
             fusion = tuner.tune(fusion, range(len(targets)))
-        held_out = held_out_records(fuser, fusion, folds)
-        table.append(source_figures(FUSION, held_out, targets, reader, backend))
+        held_out[FUSION] = held_out_records(fuser, fusion, folds)
         records[FUSION] = list(fuser(fusion))
+    readings = {name: cross_fit(reader, found, targets) for name, found in held_out.items()}
+    table = [
+        source_figures(name, found, readings[name], targets, backend)
+        for name, found in held_out.items()
+    ]
 
     def boxes_of(row: dict[str, Any]) -> float:
         maps: dict[bool, float] = {False: row["map_raw"], True: row["map_refined"]}
@@ -76,17 +78,18 @@ def fit_recipe(
     best = max(reversed(table), key=boxes_of)  # the fusion comes first among equals
     numbers = max(reversed(table), key=lambda row: float(row["number_accuracy"]))["name"]
     helps = best["map_refined"] > best["map_raw"]
-    used = dict.fromkeys((best["name"], numbers))
+
+    def fitted(name: str) -> ReaderState | None:
+        whole = reader.fit(records[name], targets)
+        return with_acceptance(whole, readings[name], held_out[name], targets).state
+
     return Recipe(
         members=list(members),
         fusion=fusion,
         boxes=best["name"],
         numbers=numbers,
         refine=helps if refine == "auto" else bool(refine),
-        readers={
-            name: with_acceptance(reader.fit(records[name], targets), records[name], targets).state
-            for name in used
-        },
+        readers={name: fitted(name) for name in dict.fromkeys((best["name"], numbers))},
         table=table,
         folds=folds,
         digest=fingerprints.of_targets(targets),
@@ -122,10 +125,13 @@ def held_out_records(fuser: Fuser, fusion: Fusion, folds: Sequence[Fusion]) -> l
 
 
 def source_figures(
-    name: str, records: Sequence[Record], targets: Sequence[Target], reader: Reader, backend: str
+    name: str,
+    records: Sequence[Record],
+    readings: Sequence[Reading],
+    targets: Sequence[Target],
+    backend: str,
 ) -> dict[str, Any]:
-    """Figures of both tasks, the reader cross-fitted."""
-    readings = cross_fit(reader, records, targets)
+    """Figures of both tasks, of records and cross-fitted readings."""
     refined = with_boxes_refined(records, readings)
     scores = number_scores(readings, targets)
     return {

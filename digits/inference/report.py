@@ -65,8 +65,9 @@ class Report:
     def fit(self) -> None:
         """Fit the reader to the photos added, and refine boxes where that scores better there."""
         targets, records = _targets(self._items), [item.record for item in self._items]
-        reader = with_acceptance(self.readers.numbers.fit(records, targets), records, targets)
+        reader = self.readers.numbers.fit(records, targets)
         self._readings = readings_of(reader, records, targets)
+        reader = with_acceptance(reader, self._readings, records, targets)
         self.cross_fitted = was_fitted_to(reader, targets)
         better = with_boxes_refined(records, self._readings)
         maps = [mean_average_precision(boxes, targets, self.backend) for boxes in (records, better)]

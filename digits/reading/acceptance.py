@@ -34,18 +34,22 @@ def plausibility(reading: Reading, detections: Detections) -> float:
 
 
 def with_acceptance(
-    reader: Reader, records: Sequence[Detections], targets: Sequence[Target]
+    reader: Reader,
+    readings: Sequence[Reading],
+    records: Sequence[Detections],
+    targets: Sequence[Target],
 ) -> Reader:
     """The fitted reader with the plausibility that `KEPT` of its right numbers reach.
 
     Args:
         reader: fitted to these photos; one that was not is returned as it is.
-        records: detections of labelled photos.
+        readings: of the photos, each by a reader that was fitted to others
+            (`digits.reading.crossfit`): of its own photos a reader is surer than of new ones.
+        records: detections of the photos.
         targets: their true digits.
     """
     if reader.state is None:
         return reader
-    readings = [reader.read(record) for record in records]
     right = [
         plausibility(reading, record)
         for reading, record, target in zip(readings, records, targets, strict=True)

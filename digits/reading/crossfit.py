@@ -28,7 +28,8 @@ def cross_fit(
 
 def was_fitted_to(reader: Reader, targets: Sequence[Target]) -> bool:
     """Whether a reader was fitted to these very photos, so that its figures need `cross_fit`."""
-    return reader.state is not None and reader.state["digest"] == fingerprints.of_targets(targets)
+    digest = (reader.state or {}).get("digest")
+    return bool(digest == fingerprints.of_targets(targets))
 
 
 def readings_of(
