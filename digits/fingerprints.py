@@ -42,7 +42,7 @@ def of_photos(data: PhotoDataset) -> str:
 
 
 def of_listing(data: PhotoDataset) -> str:
-    """Of how many photos there are, and of some names and sizes; no photo is opened."""
+    """Of how many photos there are, and of some names and sizes; their pixels are not read."""
     places = np.linspace(0, len(data) - 1, min(len(data), _LISTED)).astype(int).tolist()
     return of_data([len(data), [(data.file_name(n), data.size(n)) for n in places]])
 

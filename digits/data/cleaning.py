@@ -63,10 +63,10 @@ def boxes_by_photo(table: Annotations, path: Path) -> tuple[np.ndarray, np.ndarr
             half,
         )
     photos, boxes, labels = photos[good], boxes[good], labels[good]
-    again = _again(photos, labels, boxes)
-    note("left out {} boxes that are there twice", again)
-    photos, boxes, labels = photos[~again], boxes[~again], labels[~again]
-    note("kept {} boxes that lie on one of another digit", _again(photos, None, boxes))
+    twice = _duplicates(photos, labels, boxes)
+    note("left out {} boxes that are there twice", twice)
+    photos, boxes, labels = photos[~twice], boxes[~twice], labels[~twice]
+    note("kept {} boxes that lie on one of another digit", _duplicates(photos, None, boxes))
     if notes and not int(os.environ.get("LOCAL_RANK", 0)):
         warnings.warn(f"{path}: {'; '.join(notes)}.", stacklevel=2)
     order = np.argsort(photos, kind="stable")
@@ -85,7 +85,7 @@ def _refuse_shares(table: Annotations, path: Path) -> None:
         )
 
 
-def _again(photos: np.ndarray, labels: np.ndarray | None, boxes: np.ndarray) -> np.ndarray:
+def _duplicates(photos: np.ndarray, labels: np.ndarray | None, boxes: np.ndarray) -> np.ndarray:
     """bool `(N,)`: boxes that lie on another one of their photo (and label), all but one."""
     keys = (boxes[:, 1], boxes[:, 0], photos) if labels is None else (
         boxes[:, 1], boxes[:, 0], labels, photos

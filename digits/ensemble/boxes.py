@@ -6,9 +6,7 @@ from digits.errors import DigitsError
 from digits.geometry import by_score, overlaps
 from digits.types import MOST_BOXES, NUM_CLASSES
 
-_SAME_PLACE = (
-    0.5  # intersection over union above which a member's box is at the place of a fused one
-)
+_SAME_PLACE = 0.5  # IoU above which a member's box is at the place of a fused one
 _LEAST = 1e-6  # score that stands for 0
 
 Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]

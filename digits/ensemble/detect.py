@@ -28,7 +28,7 @@ def detect_members(
     data: PhotoDataset,
     split: str,
     inference: InferenceOptions,
-    spare: Path,
+    fallback: Path,
 ) -> tuple[list[Member], float]:
     """Run every checkpoint at every scale on photos, one model at a time.
 
@@ -40,7 +40,7 @@ def detect_members(
         data: the photos.
         split: what they are called.
         inference: how the detectors run.
-        spare: where detections are kept if the checkpoint's folder cannot be written, or is one
+        fallback: where detections are kept if the checkpoint's folder cannot be written, or is one
             of those that ship.
 
     Returns:
@@ -60,7 +60,7 @@ def detect_members(
             header |= {"synthetic": True} if is_synthetic(data) else {}
             origin = [header[key] for key in _ORIGIN]
             ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
-            folder = (path.parent if ours else spare) / "detections"
+            folder = (path.parent if ours else fallback) / "detections"
             kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():

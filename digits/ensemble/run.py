@@ -53,8 +53,9 @@ def fuse_files(
     members = read_members(files)
     names = ", ".join(member.name for member in members)
     banner("digits: fusing", {"members": names, "outputs": submission.folder})
-    told = Path(path_text("labels", labels)) if labels else None
-    targets = read_targets_of(members[0].records, told) if told else None
+    targets = None
+    if labels:
+        targets = read_targets_of(members[0].records, Path(path_text("labels", labels)))
     recipe = _recipe(members, targets, reader, fusion, submission)
     return _submit(members, recipe, reader, submission, targets)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from digits.types import NO_NUMBER, Detections, Reading, Target, number_of
 
@@ -25,10 +24,6 @@ class Reader(ABC):
     @abstractmethod
     def read(self, detections: Detections) -> Reading:
         """The number, its boxes and its confidence; a digit wherever there is a box."""
-
-    def select(self, detections: Detections) -> Tensor:
-        """Indices of the boxes that are read, int64 `(K,)`, in reading order."""
-        return self.read(detections).indices
 
     def __call__(self, detections: Detections) -> str:
         """The number as text, or `-1` where there are no boxes at all."""

@@ -231,7 +231,7 @@ def test_a_second_class_on_every_digit_adds_no_digit(
 ) -> None:
     doubled = drawn + [(*row[:4], label, row[5] * 0.5) for row in drawn]
     assert len(reader.read(found(doubled)).indices) <= len(
-        ThresholdReader(0.0).select(found(drawn))
+        ThresholdReader(0.0).read(found(drawn)).indices
     )
 
 
@@ -240,7 +240,7 @@ def test_refined_boxes_share_one_height_and_have_integer_edges() -> None:
         "height": 100, "width": 120,
     }  # fmt: skip
     record["boxes"][1, 3] += 3
-    refined = refine(record, ThresholdReader().select(record))
+    refined = refine(record, ThresholdReader().read(record).indices)
     assert torch.equal(refined[:2], refined[:2].round())
     heights = refined[:2, 3] - refined[:2, 1]
     assert heights[0] == heights[1] == 25
@@ -269,7 +269,7 @@ def test_gaps_and_overlaps_of_neighbours_are_halved(second: float, edges: list[f
 @given(drawn=rows)
 def test_refined_boxes_are_whole_and_within_the_photo(drawn: list[Any]) -> None:
     record = found(drawn) | {"height": 100, "width": 230}
-    refined = refine(record, ThresholdReader().select(record))
+    refined = refine(record, ThresholdReader().read(record).indices)
     assert refined.shape == record["boxes"].shape
     assert ((refined[:, 2:] - refined[:, :2]) > 0).all()
     assert (refined >= 0).all() and (refined[:, 2] <= 230).all() and (refined[:, 3] <= 100).all()

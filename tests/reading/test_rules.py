@@ -115,7 +115,7 @@ def test_a_number_has_a_digit_wherever_there_is_a_box(
 ) -> None:
     before = detections(drawn)
     reader = ThresholdReader(threshold, nms)
-    number, kept = reader(before), reader.select(before)
+    number, kept = reader(before), reader.read(before).indices
     assert (number == "-1") == (not drawn)
     if drawn:
         assert number.isdecimal() and len(number) == len(kept)
@@ -141,7 +141,7 @@ def test_a_second_less_sure_class_on_a_digit_changes_nothing(drawn: list[Any], l
 def test_a_higher_threshold_never_reads_more(drawn: list[Any], low: float, high: float) -> None:
     low, high = sorted((low, high))
     before = detections(drawn)
-    few, many = (set(ThresholdReader(t).select(before).tolist()) for t in (high, low))
+    few, many = (set(ThresholdReader(t).read(before).indices.tolist()) for t in (high, low))
     assert few <= many
 
 

@@ -1,16 +1,13 @@
 """Synthetic photos of houses without a number: what a reader should say nothing about."""
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
-from digits.data.loading import Item
 from digits.data.synthetic import camera
+from digits.data.synthetic.dataset import SyntheticDigits
 from digits.data.synthetic.facade import furnish
 from digits.data.synthetic.layouts import draw_colours, draw_layout
 from digits.data.synthetic.scenery import clutter
 from digits.data.synthetic.walls import wall
-from digits.types import Target
 
 _FRONTS = 0.5  # share of photos that show much of a house, with windows, doors and railings
 _SIDES = (300, 900)  # of such photos, pixels
@@ -38,39 +35,14 @@ def render_bare(rng: np.random.Generator) -> np.ndarray:
     return camera.compress(rng, camera.expose(rng, camera.sensor(rng, picture)))
 
 
-class BareHouses(Dataset[Item]):
-    """Photos without a number, drawn on demand; photo i depends on `(seed, i)` alone.
+class BareHouses(SyntheticDigits):
+    """Photos without a number, drawn on demand; photo i depends on `(seed, i)` alone."""
 
-    Args:
-        count: of photos.
-        seed: another seed is another data set.
-    """
-
-    labelled = True
-    paths: tuple[str, ...] = ()
-
-    def __init__(self, count: int, seed: int = 0) -> None:
-        self.seed = seed
-        self.image_ids = np.arange(1, count + 1, dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def __getitem__(self, index: int) -> Item:
-        """The photo, uint8 `(3, H, W)` RGB, and a target without boxes."""
-        rng = np.random.default_rng((self.seed, range(len(self))[index]))
-        target: Target = {
-            "boxes": torch.zeros(0, 4),
-            "labels": torch.zeros(0, dtype=torch.int64),
-            "image_id": int(self.image_ids[index]),
-        }
-        return torch.from_numpy(render_bare(rng)).permute(2, 0, 1).contiguous(), target
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A photo uint8 (H, W, 3) RGB, and neither boxes nor labels."""
+        return render_bare(rng), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
 
     def size(self, index: int) -> tuple[int, int]:
         """`(height, width)` in pixels; draws the photo."""
         height, width = self[index][0].shape[1:]
         return height, width
-
-    def file_name(self, index: int) -> str:
-        """Its image_id as a PNG."""
-        return f"{self.image_ids[index]}.png"

@@ -13,6 +13,8 @@ from digits.data.writing import write_splits
 from digits.errors import DigitsError
 from digits.types import Target
 
+SPLITS = ("train", "valid", "test")
+
 
 class SyntheticDigits(Dataset[Item]):
     """Photos drawn on demand; photo i depends on `(seed, i)` alone, in any process and order.
@@ -36,13 +38,17 @@ class SyntheticDigits(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """The photo, uint8 `(3, H, W)` RGB, and its target, in reading order."""
-        photo, boxes, labels = render(self._rng(index))
+        photo, boxes, labels = self.draw(self._rng(index))
         target: Target = {
             "boxes": torch.from_numpy(boxes),
             "labels": torch.from_numpy(labels),
             "image_id": int(self.image_ids[index]),
         }
         return torch.from_numpy(photo).permute(2, 0, 1).contiguous(), target
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A photo uint8 (H, W, 3) RGB, its boxes float32 (N, 4) and labels int64 (N,)."""
+        return render(rng)
 
     def size(self, index: int) -> tuple[int, int]:
         """`(height, width)` in pixels, without drawing the photo."""
@@ -62,10 +68,11 @@ def open_split(
     split: str, train_count: int, valid_count: int, test_count: int, seed: int = 0
 ) -> SyntheticDigits:
     """Open train, valid or test, each drawn from a seed of its own."""
-    counts = {"train": train_count, "valid": valid_count, "test": test_count}
-    if split not in counts:
-        raise DigitsError(f"split={split}: expected one of {', '.join(counts)}.")
-    return SyntheticDigits(counts[split], len(counts) * seed + list(counts).index(split))
+    if split not in SPLITS:
+        raise DigitsError(f"split={split}: expected one of {', '.join(SPLITS)}.")
+    number = SPLITS.index(split)
+    count = (train_count, valid_count, test_count)[number]
+    return SyntheticDigits(count, len(SPLITS) * seed + number)
 
 
 def write(out: Path, count: int, seed: int = 0) -> None:
@@ -75,11 +82,5 @@ def write(out: Path, count: int, seed: int = 0) -> None:
         DigitsError: `out` exists and is not an empty folder.
     """
     few = max(1, count // 10)
-    counts = {"train": count, "valid": few, "test": few}
-    write_splits(
-        out,
-        {
-            split: SyntheticDigits(photos, seed=len(counts) * seed + number)
-            for number, (split, photos) in enumerate(counts.items())
-        },
-    )
+    splits = {split: open_split(split, count, few, few, seed) for split in SPLITS}
+    write_splits(out, splits)
