@@ -1,6 +1,6 @@
 """Reading numbers from Python: `digits.load()`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from digits import checkpoint
-from digits.data.photos import LONGEST, load_reduced, reduced
+from digits.data.photos import LONGEST, UNREADABLE, load_reduced, reduced
 from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import find_files
@@ -27,6 +27,7 @@ from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Record, reading_lab
 
 Photo = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
+_ONE = str | bytes | Path | Image.Image | np.ndarray | Tensor  # of these each can be iterated over
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,9 @@ class NumberReader:
         Raises:
             digits.errors.DigitsError: what cannot be read as a photo.
         """
-        if isinstance(photo, str | Path | Image.Image | np.ndarray | Tensor):
-            return self._read([photo])[0]
-        return self._read(photo)
+        if isinstance(photo, Iterable) and not isinstance(photo, _ONE):
+            return self._read(list(photo))
+        return self._read([photo])[0]
 
     def detect(self, photos: Sequence[Photo]) -> list[Detections]:
         """All boxes found in some photos, in their pixels, before any is read."""
@@ -198,4 +199,13 @@ def _prepare(photo: Photo) -> tuple[Tensor, tuple[int, int]]:
                 f"{photo.dtype} of shape {photo.shape}."
             )
         photo = Image.fromarray(photo)
-    return reduced(photo, LONGEST)
+    if not isinstance(photo, Image.Image) or not all(photo.size):
+        got = f"one of {photo.size}" if isinstance(photo, Image.Image) else type(photo).__name__
+        raise DigitsError(
+            "Expected a file's path, a Pillow picture with pixels, an array or a tensor, got "
+            f"{got} (cv2.imread returns None where it cannot read a file)."
+        )
+    try:
+        return reduced(photo, LONGEST)
+    except UNREADABLE as error:
+        raise DigitsError(f"A Pillow picture cannot be read as a photo ({error}).") from error

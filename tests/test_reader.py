@@ -1,6 +1,7 @@
 """The library: `digits.load()` reads what a Python user has at hand."""
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,33 @@ def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
 def test_what_is_no_photo_is_refused(reader: digits.NumberReader, photo: Any, says: str) -> None:
     with pytest.raises(DigitsError, match=says):
         reader.read(photo)
+
+
+def cut_short(form: str) -> Image.Image:
+    """A picture whose file ends too early; Pillow notices when its pixels are asked for."""
+    file = io.BytesIO()
+    picture().save(file, form)
+    return Image.open(io.BytesIO(file.getvalue()[: -file.tell() // 5]))
+
+
+@pytest.mark.parametrize(
+    ("photo", "says"),
+    [
+        (lambda: None, "got NoneType .cv2.imread returns None"),
+        (lambda: [ONE, None], "got NoneType"),
+        (ONE.read_bytes, "a file's path, a Pillow picture.*got bytes"),
+        (lambda: [7], "got int"),
+        (lambda: Image.new("RGB", (0, 5)), r"got one of \(0, 5\)"),
+        (lambda: cut_short("PNG"), "cannot be read as a photo .*[Tt]runcated"),
+        (lambda: cut_short("JPEG"), "cannot be read as a photo .*[Tt]runcated"),
+    ],
+)
+def test_what_code_passes_on_by_mistake_is_one_line(
+    reader: digits.NumberReader, photo: Callable[[], Any], says: str
+) -> None:
+    with pytest.raises(DigitsError, match=says) as caught:
+        reader.read(photo())
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_of_ones_own(trained: Any) -> None:

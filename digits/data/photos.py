@@ -23,7 +23,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", "
 _HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 _LARGEST = 1 << 30  # bytes of a file
 _EXIF_ORIENTATION = 0x0112
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# What Pillow raises of files that are damaged, truncated, too large, or of another kind.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 
 
@@ -116,7 +117,7 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
             if size not in {(image.height, image.width), (image.width, image.height)}:
                 raise _size_error(path, size, (image.height, image.width))
             image.verify()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -130,7 +131,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield to_8_bits(image, path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 

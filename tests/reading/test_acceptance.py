@@ -52,8 +52,8 @@ def test_where_nothing_is_fitted_the_confidence_decides(
 
 
 def test_a_fit_accepts_the_share_of_right_numbers_that_it_promises() -> None:
-    records, targets = simulate(120)
-    readings = cross_fit(CalibratedReader(), records, targets, folds=3)
+    records, targets = simulate(200)
+    readings = cross_fit(CalibratedReader(), records, targets, folds=4)
     whole = CalibratedReader().fit(records, targets)
     fitted = with_acceptance(whole, readings, records, targets)
     sure = np.array([accepts(fitted, r, d) for r, d in zip(readings, records, strict=True)])
