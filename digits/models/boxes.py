@@ -43,7 +43,7 @@ def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
     shift, growth = deltas.split_with_sizes([2, 2], -1)
     sides = high - low
     centres = torch.add(low, sides, alpha=0.5).addcmul(shift, sides)
-    sides = growth.clamp(max=_MOST_GROWTH).exp() * sides
+    sides = growth.minimum(constant(_MOST_GROWTH, growth.device)).exp() * sides
     ends = torch.sub(centres, sides, alpha=0.5), torch.add(centres, sides, alpha=0.5)
     return torch.cat(ends, -1)
 
@@ -60,7 +60,7 @@ def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 def clip(boxes: Tensor, limits: Tensor) -> Tensor:
     """Boxes within photos: `limits` is width, height, width, height, to be broadcast."""
-    return boxes.clamp(min=0.0).minimum(limits)
+    return boxes.maximum(constant(0.0, boxes.device)).minimum(limits)
 
 
 def has_sides(boxes: Tensor, least: float) -> Tensor:

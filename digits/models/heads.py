@@ -101,7 +101,7 @@ class BatchedRoIHeads(RoIHeads):
 
     def _best(self, boxes: Tensor, scores: Tensor) -> Tensor:
         """The rows of `detect` from boxes `(B, digits, P, 4)` and scores `(B, digits, P)`."""
-        count, most = len(scores), scores.shape[-1]
+        count, kinds, most = scores.shape
         scores, order = scores.topk(most)
         boxes = rows(boxes, order)
         real = scores > constant(self.score_thresh, scores.device)
@@ -111,7 +111,8 @@ class BatchedRoIHeads(RoIHeads):
         none = constant(-1.0, scores.device)
         scores = torch.where(kept.view_as(scores), scores, none).view(count, -1)
         scores, index = scores.topk(min(self.detections_per_img, scores.shape[1]))
-        labels = (index // most + 1).to(scores.dtype)
+        digits = np.arange(1, kinds + 1, dtype=np.float32).repeat(most)
+        labels = as_tensor(digits, index.device).take(index)
         boxes = rows(boxes.view(count, -1, 4), index)
         return torch.cat([boxes, scores.unsqueeze(-1), labels.unsqueeze(-1)], -1)
 

@@ -1,5 +1,6 @@
 """What a photo costs in operations of torch, which on a GPU are launches."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,17 @@ from digits import checkpoint, resources
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import SyntheticDigits
 
-COUNT, MOST = 32, 68  # photos of a batch; operations of each
+COUNT = 32  # photos of a batch
+EVALUATION, TRAINING = 60, 62  # operations of each
+
+
+@pytest.fixture(autouse=True)
+def _two_threads() -> Iterator[None]:
+    """With one, torch takes a detour of five calls around oneDNN in 1 x 1 convolutions."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +41,14 @@ def per_photo(model: nn.Module, photos: list[Tensor]) -> float:
 
 def test_evaluation_of_photos_of_one_size(shipped: nn.Module) -> None:
     photo, _ = SyntheticDigits(1)[0]
-    assert per_photo(shipped, [photo] * COUNT) <= MOST
+    assert per_photo(shipped, [photo] * COUNT) <= EVALUATION
 
 
 def test_evaluation_of_real_photos(shipped: nn.Module, real_data: Path) -> None:
     data = CocoDigits(real_data / "valid", real_data / "valid.json")
     photos = [data[i][0] for i in range(2 * COUNT)]
     for some in (photos[:COUNT], photos[COUNT:]):
-        assert per_photo(shipped, some) <= MOST
+        assert per_photo(shipped, some) <= EVALUATION
 
 
 def test_a_training_step_of_the_cpu_default() -> None:
@@ -50,4 +61,4 @@ def test_a_training_step_of_the_cpu_default() -> None:
         model.zero_grad()
         sum(model(photos, targets).values()).backward()
 
-    assert operations(step) / COUNT <= MOST
+    assert operations(step) / COUNT <= TRAINING
