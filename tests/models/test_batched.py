@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
-from torchvision.ops import MultiScaleRoIAlign, batched_nms
+from torchvision.ops import MultiScaleRoIAlign, batched_nms, box_iou
 from torchvision.ops.poolers import LevelMapper
 
 from digits.models import heads, proposals, suppression
@@ -142,7 +142,7 @@ def theirs_in(heads: nn.Module) -> Iterator[None]:
 sizes = st.tuples(st.integers(20, 120), st.integers(20, 200), st.integers(0, 4))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(chosen=st.lists(sizes, min_size=1, max_size=4))
 def test_losses_are_torchvisions_with_the_same_samples(
     detector: nn.Module, draws: list[Tensor], chosen: list[tuple[int, int, int]]
@@ -187,7 +187,7 @@ def same_boxes(ours: Boxes, theirs: list[Tensor]) -> None:
         torch.testing.assert_close(boxes[real], other, atol=0.01, rtol=0)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(chosen=st.lists(sizes, min_size=1, max_size=4))
 @torch.inference_mode()
 def test_detections_are_torchvisions(
@@ -233,6 +233,8 @@ def test_one_suppression_of_all_groups_is_torchvisions_of_each(
         corners = torch.tensor(ranked)[:, :4].float()
         boxes[row, : len(group)] = torch.cat([corners[:, :2], corners[:, :2] + corners[:, 2:]], 1)
         real[row, : len(group)] = True
+    overlap = torch.stack([box_iou(group, group) for group in boxes])
+    assume(not ((overlap - limit).abs() < 1e-5).any())  # there rounding decides
     scores = torch.ones(real.shape)
     kept, moved = suppress(boxes, scores, real, limit)
     assert torch.equal(moved, boxes)

@@ -13,6 +13,7 @@ from digits.models.families import convnext_tiny_fpn, mobilenet_v3_large_fpn, sw
 from digits.models.ppocr import ppocr_fpn
 from digits.models.resnets import resnet50_fpn
 from digits.models.small import small_fpn
+from digits.types import Detections
 
 BACKBONES: dict[str, Callable[[], Any]] = {
     "small_fpn": lambda: small_fpn((8, 16, 24, 32), (1, 1, 1), 16, 32),
@@ -59,6 +60,14 @@ def test_a_photo_alone_and_among_others(
         detector.together = together and detector.maskable
         for others in (detector(photos), detector(photos[::-1])[::-1]):
             for own, found in zip(alone, others, strict=True):
-                assert torch.equal(own["labels"], found["labels"])
-                assert torch.allclose(own["boxes"], found["boxes"], atol=0.01)
+                assert len(own["labels"]) == len(found["labels"])
                 assert torch.allclose(own["scores"], found["scores"], atol=1e-4)
+                assert_same_boxes(own, found)
+
+
+def assert_same_boxes(own: Detections, found: Detections) -> None:
+    """Each box has its like; their order may differ where scores differ by less than rounding."""
+    apart = (own["boxes"][:, None] - found["boxes"]).abs().amax(-1)
+    alike = (apart < 0.01) & (own["labels"][:, None] == found["labels"])
+    alike &= (own["scores"][:, None] - found["scores"]).abs() < 1e-4
+    assert alike.any(0).all() and alike.any(1).all()
