@@ -25,7 +25,7 @@ NAMES = (
     "shape",  # |log(height / width / the usual 2.07)|
     "votes",  # log of the number of models that agree
 )
-_MOST = 10  # candidates per photo; the longest number of SVHN has six digits
+_MOST = 10  # candidates per photo
 _LEAST = 0.003  # a box's score over the photo's best; relative, so that scale is no matter
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
 _USUAL_SHAPE = 2.07  # height / width, median of SVHN train

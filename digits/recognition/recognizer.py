@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from digits.recognition.crops import CropOptions, Row, crop_row, to_batches
 from digits.recognition.ctc import best_texts, log_probabilities
-from digits.recognition.rows import Hypothesis, hypotheses
+from digits.recognition.rows import LONGEST, Hypothesis, hypotheses
 from digits.types import Detections, RowTexts, number_of
 
 _LEAST = -12.0  # (nats) that a string counts at least in a row, so that none is ruled out
-_LONGEST = 8  # digits of a string that is considered
 _BEST = 3  # strings of each crop that are considered
 _BEAM = 4  # prefixes that the search for them keeps
 # (length, height) added to a row, in digit heights: as it is, and with what lies beside it, so that
@@ -103,7 +102,7 @@ def _texts(
     for of_row in frames:
         for one in of_row:
             proposed += [text for text, _ in best_texts(one, width=_BEAM, count=_BEST)]
-    strings = [text for text in dict.fromkeys(proposed) if 0 < len(text) <= _LONGEST]
+    strings = [text for text in dict.fromkeys(proposed) if 0 < len(text) <= LONGEST]
     total = np.logaddexp.reduce([row.weight for row in rows])
     read: list[RowTexts] = []
     for row, of_row in zip(rows, frames, strict=True):

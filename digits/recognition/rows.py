@@ -11,8 +11,7 @@ from digits.recognition.crops import Row, row_of
 
 MOST_ROWS = 6
 _MOST_BOXES = 200  # surest boxes that are looked at, however many there are
-_MOST_DIGITS = 9  # places that may be digits: 511 sets of them
-_LONGEST = 6  # digits of a number; SVHN has none longer
+LONGEST = 10  # places that may be digits: 1,023 sets of them
 _LEAST = 0.003  # a box's score over the photo's best
 _NMS_IOU = 0.4
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
@@ -43,7 +42,7 @@ class Hypothesis:
 def hypotheses(detections: Mapping[str, Any], most: int = MOST_ROWS) -> list[Hypothesis]:
     """The most plausible rows of a photo, those of different extents.
 
-    The work is bounded: 200 boxes, nine places, 511 sets, whatever a detector emits.
+    The work is bounded: 200 boxes, ten places, 1,023 sets, whatever a detector emits.
 
     Args:
         detections: `boxes` `(N, 4)`, `scores` `(N,)`, `labels` `(N,)` of one photo.
@@ -61,7 +60,7 @@ def hypotheses(detections: Mapping[str, Any], most: int = MOST_ROWS) -> list[Hyp
         return []
     boxes, scores = boxes[likely], scores[likely]
     iou = overlaps(boxes, boxes)
-    kept = suppress(np.arange(len(likely)), iou, _NMS_IOU)[:_MOST_DIGITS]
+    kept = suppress(np.arange(len(likely)), iou, _NMS_IOU)[:LONGEST]
     places = kept[reading_order(boxes[kept])]
     chances = _chances(iou[places], scores, labels[likely])
     sets = _sets(len(places))
@@ -79,11 +78,10 @@ def _chances(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndar
 
 
 def _sets(count: int) -> np.ndarray:
-    """All sets of 1 to 6 of `count` places, bool `(S, count)`."""
+    """All sets of at least one of `count` places, bool `(S, count)`."""
     numbers = np.arange(1, 2**count)
-    sets = (numbers[:, None] >> np.arange(count)) & 1 == 1
-    found: np.ndarray = sets[sets.sum(axis=1) <= _LONGEST]
-    return found
+    sets: np.ndarray = (numbers[:, None] >> np.arange(count)) & 1 == 1
+    return sets
 
 
 def _weights(sets: np.ndarray, boxes: np.ndarray, chances: np.ndarray) -> np.ndarray:

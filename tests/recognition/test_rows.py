@@ -7,7 +7,7 @@ import torch
 
 from digits.data.synthetic import SyntheticDigits
 from digits.geometry import overlaps
-from digits.recognition.rows import MOST_ROWS, hypotheses
+from digits.recognition.rows import LONGEST, MOST_ROWS, hypotheses
 
 
 def detections(
@@ -52,8 +52,16 @@ def test_work_is_bounded_whatever_the_detector_emits(count: int) -> None:
     again = hypotheses(one)
     assert [h.indices.tolist() for h in found] == [h.indices.tolist() for h in again]
     for hypothesis in found:
-        assert 1 <= len(hypothesis.indices) <= 6
+        assert 1 <= len(hypothesis.indices) <= LONGEST
         assert np.isfinite([hypothesis.weight, hypothesis.row.length, hypothesis.row.angle]).all()
+
+
+@pytest.mark.parametrize("count", [7, LONGEST])
+def test_a_long_number_is_one_row(count: int) -> None:
+    left = 12.0 * np.arange(count)
+    boxes = np.stack([left, 0 * left, left + 10, 0 * left + 20], axis=1)
+    found = hypotheses(detections(boxes, np.full(count, 0.9), np.ones(count)))
+    assert found[0].indices.tolist() == list(range(count))
 
 
 def test_the_order_of_boxes_does_not_matter() -> None:
