@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import digits
 from digits.detections import read_detections
@@ -50,6 +50,15 @@ def test_a_photo_in_any_form(reader: digits.NumberReader, form: str) -> None:
         assert 0.5 < digit.score <= 1
     assert result.digits[0].box[0] < result.digits[1].box[0]
     assert result == reader.read(ONE)
+
+
+@pytest.mark.parametrize("number", ["0012345", "48123456"])
+def test_a_long_number_is_read_whole(reader: digits.NumberReader, number: str) -> None:
+    font = ImageFont.load_default(size=40)
+    photo = Image.new("RGB", (int(font.getlength(number)) + 40, 70), "#223366")
+    ImageDraw.Draw(photo).text((20, 10), number, font=font, fill="white")
+    result = reader.read(photo)
+    assert result.number == number and len(result.digits) == len(number)
 
 
 def test_several_photos_give_a_list_in_their_order(reader: digits.NumberReader) -> None:
