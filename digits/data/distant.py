@@ -90,6 +90,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data", help="data set, as data.root of data=coco")
     parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
     parser.add_argument("--split", default="valid", help="a labelled one")
+    parser.add_argument(
+        "--share", type=float, nargs=2, default=(0.3, 0.5), metavar=("LEAST", "MOST"),
+        help="of the photo's height that its digits take (default: 0.3 0.5)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     out, split = options.out, options.split
@@ -98,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"--split {split} --seed {options.seed}: expected the name of a split and a seed >= 0."
         )
     data = open_split(split, options.data)
-    write_splits(out, {split: Distant(data, seed=options.seed)}, unlabelled="")
+    write_splits(out, {split: Distant(data, tuple(options.share), options.seed)}, unlabelled="")
     command = f"python predict.py data=coco data.root={out} split={split}"
     console.print(f"{out}: written. Read it: {command}", markup=False)
 

@@ -96,3 +96,12 @@ def test_distant_writes_a_split_once(tmp_path: Path, capsys: Capture) -> None:
     assert exit_code(*command) == 1
     error = capsys.readouterr().err
     assert "exists already" in error and error.count("\n") == 1
+
+
+def test_distant_takes_the_share_of_the_height(tmp_path: Path) -> None:
+    dataset.write(tmp_path / "near", 40)
+    wanted = ("--share", "0.1", "0.2", "--seed", "3")
+    assert exit_code(distant.main, str(tmp_path / "near"), str(tmp_path / "far"), *wanted) == 0
+    near = CocoDigits(tmp_path / "near/valid", tmp_path / "near/valid.json")
+    far = CocoDigits(tmp_path / "far/valid", tmp_path / "far/valid.json")
+    assert torch.equal(far[0][0], distant.Distant(near, (0.1, 0.2), seed=3)[0][0])
