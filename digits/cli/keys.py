@@ -1,6 +1,6 @@
 """The words of a command line against the groups and settings that there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -82,8 +82,9 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     there, declaration = _find(word.key, config, command)
     if there is None and (word.prefix == "" or "." not in word.key):
         own = {key: value for key, value in config.items() if key not in ("hydra", "suggested")}
-        known = [*config["hydra"]["runtime"]["choices"], *flatten(own, COMMANDS[command])]
-        meant = _of_other_option(word.key) or nearest(word.key, list(dict.fromkeys(known)))
+        choices = config["hydra"]["runtime"]["choices"]
+        known = [*choices, *flatten(own, COMMANDS[command])]
+        meant = _elsewhere(word.key, choices) or nearest(word.key, list(dict.fromkeys(known)))
         hint = f"did you mean {meant}?" if meant else f"{command}.py --help lists all."
         raise DigitsError(f"{word.key}={word.value}: there is no such setting; {hint}")
     if word.prefix != "~" and there is not None:
@@ -91,14 +92,17 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     return as_path(word, sweep) if declaration is not None and is_path(declaration) else word
 
 
-def _of_other_option(key: str) -> str | None:
-    """The option of a group, such as `data=coco`, that has a setting which the chosen one lacks."""
+def _elsewhere(key: str, groups: Collection[str]) -> str | None:
+    """Where a setting is that the chosen option of its group lacks: in another option, such as
+    `data=coco`, or among those that predict.py replaces in a checkpoint."""
     group, _, rest = key.partition(".")
     for path in sorted((CONF / group).glob("*.yaml")) if rest else ():
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         known = settings_of(content.get(group, content)) or {}
         if rest.partition(".")[0] in known:
-            return f"{key} with {group}={path.stem}"
+            if group in groups:
+                return f"{key} with {group}={path.stem}"
+            return f"inference.{rest}" if group == "model" else None
     return None
 
 

@@ -192,6 +192,8 @@ def test_a_value_that_does_not_fit_is_one_line(command: str, words: list[str], l
         ("train", "optimizer.learning_rate=1", "did you mean optimizer.lr?"),
         ("train", "data.root=x", "did you mean data.root with data=coco?"),
         ("train", "model.box_score_treshold=1", "did you mean model.box_score_thresh?"),
+        ("predict", "model.zoom=null", "did you mean inference.zoom?"),
+        ("predict", "trainer.max_epochs=3", "predict.py --help lists all."),
         ("train", "backbone=resnet", "resnet50_fpn_v2_frozen, small_fpn"),
         ("train", "optimizer=adam", "expected one of adamw, sgd. Did you mean optimizer=adamw?"),
         ("train", "experiment=reprot", "Did you mean experiment=report?"),
