@@ -53,6 +53,7 @@ def quiet() -> None:
         ".*LeafSpec.*",
         ".*resuming from a checkpoint that ended before the epoch ended.*",
         ".*The dirpath has changed.*",
+        ".*You have overridden .transfer_batch_to_device.*",
     ):
         warnings.filterwarnings("ignore", pattern)
 

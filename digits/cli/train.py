@@ -150,9 +150,10 @@ def _fit(
     steps = run.steps if run and run.lies_in(folder) else None
     own = (timer, EpochStreams(cfg.seed), interruption)
     loggers = _loggers(cfg.logger, steps)
+    kept = kept_callbacks(cfg.trainer, cfg.callbacks, bool(loggers), module.metrics)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
-        callbacks=[*kept_callbacks(cfg.trainer, cfg.callbacks, bool(loggers)), *own],
+        callbacks=[*kept, *own],
         **{"logger": loggers or False} | switches(cfg.trainer, folder),
         plugins=[*(instantiate(cfg.trainer.plugins) or []), WholeCheckpoints()],
     )

@@ -1,5 +1,6 @@
 """What the switches of Lightning's Trainer mean for the callbacks of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, LearningRateMonito
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
+from digits.errors import DigitsError
 from digits.training.progress import LiveBar
 
 _PROFILERS: dict[str, type[Profiler]] = {
@@ -43,12 +45,18 @@ def switches(settings: DictConfig, folder: Path) -> dict[str, Any]:
     return given
 
 
-def kept_callbacks(settings: DictConfig, callbacks: DictConfig, logged: bool) -> list[Callback]:
+def kept_callbacks(
+    settings: DictConfig, callbacks: DictConfig, logged: bool, metrics: Sequence[str]
+) -> list[Callback]:
     """The callbacks of a run; a switch of the Trainer takes out those that it is about.
 
     Args:
         settings, callbacks: the groups `trainer` and `callbacks`.
         logged: whether there is any logger.
+        metrics: of validation, such as `val/map`.
+
+    Raises:
+        DigitsError: one monitors a metric of validation that there is not.
     """
     unwanted: list[type[Callback]] = []
     if settings.barebones:
@@ -59,5 +67,13 @@ def kept_callbacks(settings: DictConfig, callbacks: DictConfig, logged: bool) ->
         unwanted.append(Checkpoint)
     if not logged:
         unwanted.append(LearningRateMonitor)
-    own: list[Callback] = [one for one in instantiate(callbacks).values() if one]
-    return [one for one in own if not isinstance(one, tuple(unwanted))]
+    own = {name: one for name, one in instantiate(callbacks).items() if one}
+    for name, one in own.items():
+        monitor = getattr(one, "monitor", None) or metrics[0]
+        # Callbacks of one's own may log other names, with a prefix of their own.
+        if (monitor.startswith("val/") or "/" not in monitor) and monitor not in metrics:
+            raise DigitsError(
+                f"callbacks.{name}.monitor={monitor}: there is no such metric; expected one of "
+                f"{', '.join(metrics)}."
+            )
+    return [one for one in own.values() if not isinstance(one, tuple(unwanted))]

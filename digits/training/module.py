@@ -32,6 +32,10 @@ class DigitDetector(L.LightningModule):
         description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
     """
 
+    metrics = (
+        "val/map", "val/map_50", "val/map_75", "val/number_accuracy", "val/digit_error_rate"
+    )  # fmt: skip
+
     def __init__(
         self,
         model: nn.Module,

@@ -49,6 +49,8 @@ class DigitRecognizer(L.LightningModule):
         description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
     """
 
+    metrics = ("val/number_accuracy", "val/digit_error_rate", "val/nll")
+
     def __init__(
         self,
         model: nn.Module,

@@ -29,6 +29,7 @@ def assert_one_clear_line(outcome: Any, says: str) -> None:
     [
         (["data=coco"], "data.root is not set"),
         (["data=coco", "data.root=/nowhere"], "/nowhere/train: not there"),
+        (["callbacks.best.monitor=val/mAP"], "no such metric; expected one of val/map, "),
         (["data=svhn", "data.root=/nowhere"], "No SVHN data for split 'train' in /nowhere"),
         (["backbone.weights=cocoa"], "backbone.weights=cocoa: expected one of none, or"),
         (["backbone=resnet50_fpn_v2", "backbone.weights=/no.pth"], "or an existing file"),
