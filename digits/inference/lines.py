@@ -58,7 +58,7 @@ class Lines:
             )
             shown, left = self._known, photos - len(self._known)
         elif doubtful:
-            console.print(f"Look at these {doubtful} of {photos}, the least sure first:")
+            console.print(f"To look at, {doubtful} of {photos}, the least sure first:")
             shown, left = self._doubtful, doubtful - len(self._doubtful)
         else:
             return

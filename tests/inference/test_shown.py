@@ -52,7 +52,7 @@ def test_photos_appear_as_they_are_read_and_then_those_to_look_at(shown: io.Stri
     seen.add(result("c.jpg", "-1", 0.0))
     seen.close()
     assert words(shown)[1:3] == [["a", "b.jpg", "7", "0.99"], ["c.jpg", "none", "0.00", "look"]]
-    assert "Look at these 2 of 3" in shown.getvalue()
+    assert "To look at, 2 of 3" in shown.getvalue()
     assert [line[0] for line in words(shown)[4:]] == ["c.jpg", "b.jpg"]  # the least sure first
 
 
