@@ -169,6 +169,12 @@ def test_tasks(config: Any, option: str) -> None:
     assert monitored == ("val/map" if option == "detector" else "val/number_accuracy")
 
 
+def test_an_argument_that_a_checkpoint_lacks_has_its_default_at_other_scales() -> None:
+    assert scaled_size({"max_size": 900}, 0.5) == {"min_size": 400, "max_size": 450}
+    assert scaled_size({"min_size": 64, "max_size": None}, 2) == {"min_size": 128, "max_size": None}
+    assert scaled_size({"min_size": 64}, 2)["max_size"] == 2666
+
+
 @pytest.mark.parametrize("option", options("tta"))
 def test_scales(config: Any, option: str) -> None:
     cfg = config(f"tta={option}", name="predict")

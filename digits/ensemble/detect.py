@@ -1,5 +1,6 @@
 """Checkpoints to members, one model at a time; detections are kept and not made again."""
 
+import inspect
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from digits.inference.options import InferenceOptions
 from digits.inference.source import is_synthetic
 from digits.io import write_detections
 from digits.models.anchors import short_side
+from digits.models.detector import build_detector
 from digits.types import PhotoDataset
 
 _ORIGIN = ("weights_sha256", "config_digest", "photos", "recognizers")
@@ -86,8 +88,9 @@ def scaled_size(model: Mapping[str, Any], scale: float) -> dict[str, Any]:
         raise DigitsError(f"tta.scales: expected factors above 0, such as 1.25, got {scale}.")
     if scale == 1:
         return {}
-    long = model["max_size"]  # None follows the short side
+    own = inspect.signature(build_detector).parameters
+    short, long = (model.get(name, own[name].default) for name in ("min_size", "max_size"))
     return {
-        "min_size": round(short_side(model["min_size"]) * scale),
-        "max_size": long and round(long * scale),
+        "min_size": round(short_side(short) * scale),
+        "max_size": long and round(long * scale),  # None follows the short side
     }
