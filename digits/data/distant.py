@@ -4,21 +4,18 @@
 since test photos frame digits smaller: OUT/valid/ and OUT/valid.json, for `data=coco`.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from digits.console import console, one_line_errors
-from digits.data.coco import open_split
+from digits.console import one_line_errors
+from digits.data import derived
 from digits.data.loading import Item
 from digits.data.photometric import to_array, to_tensor
 from digits.data.warping import extend
-from digits.data.writing import write_splits
 from digits.errors import DigitsError
 from digits.types import PhotoDataset, Target
 
@@ -86,25 +83,15 @@ class Distant(Dataset[Item]):
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """Write a split of a data set, seen from further away."""
-    parser = argparse.ArgumentParser(prog="python -m digits.data.distant", description=__doc__)
-    parser.add_argument("data", help="data set, as data.root of data=coco")
-    parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
-    parser.add_argument("--split", default="valid", help="a labelled one")
+    parser = derived.parser("digits.data.distant", __doc__)
     parser.add_argument(
         "--share", type=float, nargs=2, default=(0.3, 0.5), metavar=("LEAST", "MOST"),
         help="of the photo's height that its digits take (default: 0.3 0.5)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    out, split = options.out, options.split
-    if split != Path(split).name or not 0 <= options.seed < 2**63:
-        raise DigitsError(
-            f"--split {split} --seed {options.seed}: expected the name of a split and a seed >= 0."
-        )
-    data = open_split(split, options.data)
-    write_splits(out, {split: Distant(data, tuple(options.share), options.seed)}, unlabelled="")
-    command = f"python predict.py data=coco data.root={out} split={split}"
-    console.print(f"{out}: written. Read it: {command}", markup=False)
+    if not 0 <= options.seed < 2**63:
+        raise DigitsError(f"--seed {options.seed}: expected a seed of 0 to 2**63 - 1.")
+    derived.write(options, lambda data: Distant(data, tuple(options.share), options.seed))
 
 
 if __name__ == "__main__":

@@ -5,20 +5,17 @@ layout, three reads of each photo, so that smaller differences show than on vali
 and OUT/valid.json, for `data=coco`.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from digits.console import console, one_line_errors
-from digits.data.coco import open_split
+from digits.console import one_line_errors
+from digits.data import derived
 from digits.data.foreign import Augmentation
 from digits.data.loading import Item
 from digits.data.transforms import Geometric
-from digits.data.writing import write_splits
 from digits.errors import DigitsError
 from digits.types import PhotoDataset
 
@@ -78,22 +75,12 @@ class Reframed(Dataset[Item]):
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """Write a split of a data set, reframed."""
-    parser = argparse.ArgumentParser(prog="python -m digits.data.reframed", description=__doc__)
-    parser.add_argument("data", help="data set, as data.root of data=coco")
-    parser.add_argument("out", type=Path, help="folder to make; it must not exist, or be empty")
-    parser.add_argument("--split", default="valid", help="a labelled one")
+    parser = derived.parser("digits.data.reframed", __doc__)
     parser.add_argument("--copies", type=int, default=3, help="of each photo")
     parser.add_argument("--tilted", action="store_true", help="turned and slanted as well")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    out, split = options.out, options.split
-    if split != Path(split).name:
-        raise DigitsError(f"--split {split}: expected the name of a split.")
     augment = Geometric() if options.tilted else UPRIGHT
-    data = Reframed(open_split(split, options.data), augment, options.copies, options.seed)
-    write_splits(out, {split: data}, unlabelled="")
-    command = f"python predict.py data=coco data.root={out} split={split}"
-    console.print(f"{out}: written. Read it: {command}", markup=False)
+    derived.write(options, lambda data: Reframed(data, augment, options.copies, options.seed))
 
 
 if __name__ == "__main__":
