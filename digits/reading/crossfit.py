@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.progress import track
 
 from digits import fingerprints
+from digits.console import console
 from digits.reading.base import Reader
 from digits.reading.fit import folds_of
 from digits.types import Detections, Reading, Target
@@ -18,7 +20,10 @@ def cross_fit(
     """Readings of all photos, each by the reader fitted to the other folds."""
     fold_of = folds_of(len(records), folds)
     readings: dict[int, Reading] = {}
-    for fold in range(folds):
+    quietly = not console.is_terminal  # files and notebooks keep every state of a bar
+    for fold in track(
+        range(folds), "fitting the reader", console=console, transient=True, disable=quietly
+    ):
         inside = [i for i, f in enumerate(fold_of) if f == fold]
         outside = [i for i, f in enumerate(fold_of) if f != fold]
         fitted = reader.fit([records[i] for i in outside], [targets[i] for i in outside])

@@ -68,8 +68,8 @@ def score_checkpoint(
     ):
         report.add(Item(record, record, target, photo), reader.read(record))
     seconds = time.perf_counter() - start
-    with console.status("valid: fitting the reader, scoring"):
-        report.fit()
+    report.fit()
+    with console.status("valid: scoring"):
         figures = report.figures(seconds)
     reader, refine = report.readers.numbers, report.readers.refine
     console.print(
