@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digits.reader import Digit, NumberReader, Result
+    from digits.export.reader import ExportedReader
+    from digits.reader import NumberReader
+    from digits.reading.result import Digit, Result
 
 __version__ = "0.2.0"
 __all__ = ["Digit", "NumberReader", "Result", "__version__", "load"]
@@ -28,27 +30,36 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def load(
     ckpt: str | Path = "small", device: str = "auto", trust: "Sequence[str]" = ()
-) -> "NumberReader":
+) -> "NumberReader | ExportedReader":
     """Load a model that reads numbers in photos.
 
     Args:
         ckpt: `small`, `large` or `scratch` (the models that ship, docs/model.md), `ensemble` (all
             three, fused), the path of a checkpoint of train.py or of its run, or of a folder of
-            checkpoints with the fusion.json that predict.py fitted to them.
+            checkpoints with the fusion.json that predict.py fitted to them. A file of `python -m
+            digits.export` (.onnx, .xml) is read without torch, on the CPU.
         device: `auto` (the first GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         trust: your own modules, whose functions the checkpoint may name as its backbone.
 
     Raises:
         digits.errors.DigitsError: no such checkpoint or device, or a file that is not one of ours.
     """
+    if Path(ckpt).suffix.lower() in (".onnx", ".xml"):
+        from digits.export.reader import ExportedReader
+
+        return ExportedReader.load(Path(ckpt))
     from digits.reader import NumberReader
 
     return NumberReader.load(ckpt, device, trust)
 
 
 def __getattr__(name: str) -> object:
-    if name in ("Digit", "NumberReader", "Result"):
-        from digits import reader
+    if name in ("Digit", "Result"):
+        from digits.reading import result
 
-        return getattr(reader, name)
+        return getattr(result, name)
+    if name == "NumberReader":
+        from digits.reader import NumberReader
+
+        return NumberReader
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,15 +9,15 @@ that older checkpoints still load.
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from digits.errors import DigitsError
 from digits.options.checking import check_group
 from digits.own_code import find_trusted
 from digits.reading import Reader
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _DETECTORS = ("digits.models.detector.build_detector",)
 _BACKBONES = (
@@ -50,7 +50,7 @@ _DEPTH, _SIZE, _TEXT = 6, 1000, 1000  # of arguments: nested levels, values, cha
 _HYDRA = {"_target_", "_convert_"}
 
 
-def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> nn.Module:
+def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> "nn.Module":
     """The detector that a checkpoint's configuration describes, with fresh weights.
 
     Args:
@@ -96,13 +96,15 @@ def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> N
         check(config)
         _resolve(_BACKBONES, config["model"]["backbone"], "model.backbone", trust)
         if config["model"]["backbone"]["_target_"] not in _BACKBONES:
+            import torch
+
             with torch.device("meta"):  # as a checkpoint's network is built first
                 build_model(config["model"], trust)
     except DigitsError as error:
         raise DigitsError(f"No checkpoint of this run could be read back. {error}") from error
 
 
-def build_recognizer(config: Mapping[str, Any]) -> nn.Module:
+def build_recognizer(config: Mapping[str, Any]) -> "nn.Module":
     """The network of a recogniser that a checkpoint's configuration describes, with fresh weights.
 
     Raises:

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from digits.types import PhotoDataset, Target, target_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SAMPLED = 32  # photos whose pixels tell data sets apart
 _LISTED = 500  # photos whose names and sizes do
@@ -20,8 +22,10 @@ def of_data(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def of_weights(state: Mapping[str, Tensor]) -> str:
+def of_weights(state: "Mapping[str, Tensor]") -> str:
     """sha256 of a state dict, whatever else lies in its file."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

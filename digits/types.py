@@ -3,18 +3,22 @@
 A photo is a uint8 tensor `(3, H, W)`, RGB. Boxes are xyxy in pixels of the original photo; a label
 is the digit + 1 (0 is the background), as in the course's files. Other forms (COCO's xywh, HDF5)
 exist only where files are read and written.
+
+Importing this loads no torch. Where numbers are read without it (`digits.export`), arrays of numpy
+of the same shapes stand for tensors.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from digits.errors import DigitsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CLASS_NAMES = tuple("0123456789")
 NUM_CLASSES = len(CLASS_NAMES) + 1  # the background is class 0
@@ -25,9 +29,9 @@ NO_NUMBER = "-1"  # what pred.csv holds for a photo without any digit
 class Target(TypedDict):
     """The true digits of a photo."""
 
-    boxes: Tensor
+    boxes: "Tensor"
     """float32 `(N, 4)`."""
-    labels: Tensor
+    labels: "Tensor"
     """int64 `(N,)` in 1..10."""
     image_id: int
     size: NotRequired[tuple[int, int]]
@@ -50,13 +54,13 @@ class RowTexts(TypedDict):
 class Detections(TypedDict):
     """What a detector found in a photo, highest score first."""
 
-    boxes: Tensor
+    boxes: "Tensor"
     """float32 `(N, 4)`."""
-    scores: Tensor
+    scores: "Tensor"
     """float32 `(N,)` in [0, 1]."""
-    labels: Tensor
+    labels: "Tensor"
     """int64 `(N,)` in 1..10."""
-    votes: NotRequired[Tensor]
+    votes: NotRequired["Tensor"]
     """float32 `(N,)`: of a fusion, how many members see that digit there."""
     rows: NotRequired[list[RowTexts]]
     """Where a recogniser has read the photo."""
@@ -84,7 +88,7 @@ class Reading:
     """
 
     number: str
-    indices: Tensor
+    indices: np.ndarray
     confidence: float
     runner_up: str = ""
 
@@ -110,7 +114,7 @@ class PhotoDataset(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]: ...
+    def __getitem__(self, index: int) -> tuple["Tensor", Target]: ...
 
     def size(self, index: int) -> tuple[int, int]:
         """`(height, width)` in pixels, without decoding the photo."""
@@ -124,7 +128,7 @@ def is_right(number: str, truth: str) -> bool:
     return number == (truth or NO_NUMBER)
 
 
-def number_of(labels: Tensor | Sequence[int] | np.ndarray) -> str:
+def number_of(labels: "Tensor | Sequence[int] | np.ndarray") -> str:
     """The digits of labels in the order given, as text: leading zeros stay."""
     return "".join(CLASS_NAMES[int(label) - 1] for label in labels)
 
@@ -137,7 +141,7 @@ def target_number(target: Target) -> str:
     return number_of(target["labels"][target["boxes"][:, 0].argsort(stable=True)])
 
 
-def reading_labels(reading: Reading, labels: Tensor) -> Tensor:
+def reading_labels(reading: Reading, labels: "Tensor") -> np.ndarray:
     """The labels `(K,)` of a reading's boxes as they are read.
 
     A recogniser may take a digit for another than the detector's class; where it also counts other
@@ -148,8 +152,9 @@ def reading_labels(reading: Reading, labels: Tensor) -> Tensor:
         labels: of all its boxes, `(N,)`.
     """
     if len(reading.number) == len(reading.indices) and reading.number.isdecimal():
-        return torch.tensor([int(digit) + 1 for digit in reading.number], dtype=torch.int64)
-    return labels[reading.indices]
+        return np.array([int(digit) + 1 for digit in reading.number], dtype=np.int64)
+    classes: np.ndarray = np.asarray(labels)[reading.indices]
+    return classes
 
 
 def weighed(rows: Sequence[RowTexts], share: float) -> list[RowTexts]:
@@ -174,7 +179,7 @@ def check_detections(detections: Detections, where: str) -> None:
             raise DigitsError(
                 f"{where}: expected {name} of shape {shape}, got {tuple(values.shape)}."
             )
-    if not torch.isfinite(boxes).all():
+    if not np.isfinite(np.asarray(boxes)).all():
         raise DigitsError(f"{where}: expected finite boxes, got NaN or infinity.")
     if n and not (float(scores.min()) >= 0 and float(scores.max()) <= 1):
         raise DigitsError(

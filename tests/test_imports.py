@@ -11,7 +11,7 @@ LAYERS = (
     {"errors", "resources"},
     {"types", "console", "own_code", "misfits"},
     {"shapes"},
-    {"io", "geometry", "fingerprints", "options"},
+    {"io", "geometry", "fingerprints", "options", "passes"},
     {"torch_files", "detections"},
     {"data", "models", "evaluation", "run_info"},
     {"reading", "report"},
@@ -21,7 +21,7 @@ LAYERS = (
     {"inference"},
     {"ensemble", "training", "calibrate"},
     {"reader"},
-    {"sweep", "serve"},
+    {"sweep", "serve", "export"},
     {"cli"},
 )
 PACKAGES = {path.name for path in (ROOT / "digits").iterdir() if (path / "__init__.py").is_file()}

@@ -1,4 +1,4 @@
-"""Photo files to tensors, of every common file and pixel format."""
+"""Photo files to tensors or pictures, of every common file and pixel format."""
 
 import os
 from collections.abc import Iterator
@@ -6,17 +6,19 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError, features
-from torch import Tensor
 
 from digits.data.pixels import to_8_bits, to_rgb
 from digits.errors import DigitsError
 from digits.shapes import check_file
 
-# Longest side in pixels. Digits that the detector's first pass can find (`digits.models.zoom`
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Longest side in pixels. Digits that the detector's first pass can find (`digits.passes.zoom`
 # crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
 LONGEST = 1000
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff"}
@@ -40,7 +42,7 @@ def is_photo(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_suffixes()
 
 
-def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+def load_photo(path: Path, size: tuple[int, int] | None = None) -> "Tensor":
     """Decode a photo.
 
     More than 8 bits are scaled, transparent pixels filled (`to_rgb`), and a photo that its
@@ -60,10 +62,16 @@ def load_photo(path: Path, size: tuple[int, int] | None = None) -> Tensor:
         if size is None:
             _verify(image, path)
         upright = _upright(image, path, size)
-        return _to_tensor(to_rgb(_turned(image) if upright else image))
+        return to_tensor(to_rgb(_turned(image) if upright else image))
 
 
-def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
+def load_reduced(path: Path, longest: int) -> tuple["Tensor", tuple[int, int]]:
+    """`open_reduced` as a tensor, uint8 `(3, h, w)`."""
+    image, size = open_reduced(path, longest)
+    return to_tensor(image), size
+
+
+def open_reduced(path: Path, longest: int) -> tuple[Image.Image, tuple[int, int]]:
     """Decode a photo at a size that suits the detector; a camera's JPEG at a fraction of the cost.
 
     Args:
@@ -71,7 +79,7 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         longest: its longer side is `longest` pixels at most.
 
     Returns:
-        uint8 `(3, h, w)`, RGB, upright; and the `(height, width)` that the file has.
+        The picture, RGB, upright; and the `(height, width)` that the file has.
 
     Raises:
         DigitsError: missing, unreadable or truncated file.
@@ -85,12 +93,12 @@ def load_reduced(path: Path, longest: int) -> tuple[Tensor, tuple[int, int]]:
         return reduced(image, longest)[0], size
 
 
-def reduced(image: Image.Image, longest: int) -> tuple[Tensor, tuple[int, int]]:
-    """`load_reduced` of a Pillow picture, which is left as it is."""
+def reduced(image: Image.Image, longest: int) -> tuple[Image.Image, tuple[int, int]]:
+    """`open_reduced` of a Pillow picture, which is left as it is."""
     size = _upright_size(image)
     photo = to_rgb(_turned(image))
     photo.thumbnail((longest, longest))
-    return _to_tensor(photo), size
+    return photo, size
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -142,7 +150,10 @@ def _verify(image: Image.Image, path: Path) -> None:
             again.verify()
 
 
-def _to_tensor(image: Image.Image) -> Tensor:
+def to_tensor(image: Image.Image) -> "Tensor":
+    """A picture, RGB, as uint8 `(3, H, W)`."""
+    import torch  # here, since exported models read photos without it
+
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class Picture(NamedTuple):
     """The `(height, width)` that boxes refer to."""
     boxes: Tensor
     """Of the digits read, `(K, 4)` xyxy."""
-    labels: Tensor
+    labels: np.ndarray
     """`(K,)`."""
     number: str
     truth: str | None = None
@@ -54,8 +55,8 @@ class Picture(NamedTuple):
         return cls(
             photo.cpu(),
             (int(detections.get("height", height)), int(detections.get("width", width))),  # type: ignore[call-overload]
-            detections["boxes"][reading.indices].float().cpu(),
-            reading_labels(reading, detections["labels"].cpu()),
+            detections["boxes"][reading.indices],
+            reading_labels(reading, detections["labels"]),
             reading.number,
             truth,
             str(detections.get("file_name", "")),

@@ -53,9 +53,9 @@ def confusion_matrix(
     """
     counts = np.zeros((11, 11), dtype=np.int64)
     for reading, record, target in zip(readings, records, targets, strict=True):
-        order = record["scores"][reading.indices].argsort(descending=True)
+        order = np.argsort(-record["scores"][reading.indices].numpy())
         surest = reading.indices[order]
-        read = reading_labels(reading, record["labels"])[order].numpy() - 1
+        read = reading_labels(reading, record["labels"])[order] - 1
         truth = target["labels"].numpy() - 1
         shown = match(record["boxes"][surest].numpy(), target["boxes"].numpy())
         for digit, index in zip(read, shown, strict=True):

@@ -24,7 +24,9 @@ def overlaps(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union `(..., N, M)` of `(..., N, 4)` and `(..., M, 4)`; NaN if both are
     empty."""
     left, top, right, bottom = first.split_with_sizes([1] * 4, -1)  # (..., N, 1)
-    left2, top2, right2, bottom2 = second.mT.split_with_sizes([1] * 4, -2)  # (..., 1, M)
+    left2, top2, right2, bottom2 = second.transpose(-2, -1).split_with_sizes(
+        [1] * 4, -2
+    )  # (..., 1, M)
     # In place, since fresh memory is what takes longest on a processor.
     shared = right.minimum(right2).sub_(left.maximum(left2)).clamp_(min=0.0)
     shared.mul_(bottom.minimum(bottom2).sub_(top.maximum(top2)).clamp_(min=0.0))

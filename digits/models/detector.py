@@ -15,7 +15,7 @@ from digits.models.proposals import BatchedRPN
 from digits.models.rcnn import DigitPredictor, DigitRCNN
 from digits.models.transform import PhotoTransform
 from digits.models.weights import load_detector_state
-from digits.models.zoom import Zoom, ZoomOptions
+from digits.passes.zoom import Zoom, ZoomOptions
 
 _logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def build_detector(
         shared_box: predict one box for all classes rather than one per class.
         box_voting: IoU above which boxes that suppression drops are averaged into the one that it
             keeps (`digits.models.suppression`); `None`: they are not.
-        zoom: when evaluation makes a second pass over small digits (`digits.models.zoom.Zoom`, or
+        zoom: when evaluation makes a second pass over small digits (`digits.passes.zoom.Zoom`, or
             its arguments); `None`: never.
         unknown: refused.
 

@@ -8,16 +8,17 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.dlpack import from_dlpack
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
 from digits.models.batch import PhotoBatch, as_array
-from digits.models.found import Found, found_in
 from digits.models.heads import BatchedRoIHeads
 from digits.models.masks import mask_padding, masked, repeat_edges
 from digits.models.proposals import BatchedRPN
 from digits.models.transform import PhotoTransform
-from digits.models.zoom import Zoom, combine
+from digits.passes.found import Found, found_in
+from digits.passes.zoom import Zoom
 from digits.types import NUM_CLASSES, Detections, Target
 
 Losses = dict[str, Tensor]
@@ -100,9 +101,11 @@ class DigitRCNN(GeneralizedRCNN):
             return []
         found = self._detect(images)
         if self.zoom is not None:
-            self._search(images, found, self.zoom)
-            self._detect_windows(images, found, self.zoom)
-        return found.detections()
+            self.zoom.improve(images, found, self._detect, self.transform.min_size[-1])
+        return [
+            cast(Detections, {name: from_dlpack(values) for name, values in photo.items()})
+            for photo in found.detections()
+        ]
 
     @property
     def _device(self) -> torch.device:
@@ -135,24 +138,3 @@ class DigitRCNN(GeneralizedRCNN):
         shapes = np.array([images[i].shape[-2:] for i in order])
         limit = cast(int, self.roi_heads.detections_per_img)
         return found_in(rows, order, shapes / np.concatenate(sizes), limit)
-
-    def _search(self, images: Sequence[Tensor], found: Found, zoom: Zoom) -> None:
-        """Detect photos without digits again, enlarged; replaces their rows of `found`."""
-        short = self.transform.min_size[-1]
-        shortest = np.array([min(image.shape[-2:]) for image in images])
-        for factor in zoom.search:
-            without = (~zoom.has_digits(found) & (shortest >= factor * short)).nonzero()[0]
-            if not len(without):
-                break
-            again = self._detect([images[i] for i in without], factor)
-            better = zoom.has_digits(again)
-            found.replace(without[better], again.of(better))
-
-    def _detect_windows(self, images: Sequence[Tensor], found: Found, zoom: Zoom) -> None:
-        """Detect the parts with small digits again; replaces those photos' rows of `found`."""
-        shapes = np.array([image.shape[-2:] for image in images])
-        chosen, windows = zoom.windows(found, shapes)
-        if len(chosen):
-            parts = zip(chosen, windows.tolist(), strict=True)
-            second = self._detect([images[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in parts])
-            found.replace(chosen, combine(found.of(chosen), second, windows))

@@ -12,7 +12,7 @@ from digits.models.batch import PhotoBatch, Truth, as_tensor, pad_truth
 from digits.models.resizing import alike, pack, resize
 from digits.types import Target
 
-_LONG_STEP = 32  # (pixels) in evaluation, long sides are padded to multiples of it
+LONG_STEP = 32  # (pixels) in evaluation, long sides are padded to multiples of it
 
 
 class PhotoTransform(nn.Module):
@@ -136,7 +136,7 @@ class PhotoTransform(nn.Module):
         step = self.size_divisible
         steps = np.full(sizes.shape, step)
         wide = sizes[:, 1] >= sizes[:, 0]
-        steps[np.arange(len(sizes)), wide.astype(int)] = max(step, _LONG_STEP)
+        steps[np.arange(len(sizes)), wide.astype(int)] = max(step, LONG_STEP)
         padded: np.ndarray = -(-sizes // steps) * steps
         return padded
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from digits.types import NO_NUMBER, Detections, Reading, Target, number_of
 
@@ -50,18 +49,17 @@ def without_texts(reader: Reader) -> Reader:
 
 
 def as_arrays(detections: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes float64 `(N, 4)`, scores float64 `(N,)` and labels int64 `(N,)`, on the CPU."""
-    boxes, scores = (detections[key].cpu().double().numpy() for key in ("boxes", "scores"))
-    return boxes, scores, detections["labels"].cpu().numpy()
+    """Boxes float64 `(N, 4)`, scores float64 `(N,)` and labels int64 `(N,)`."""
+    boxes, scores = (np.asarray(detections[key], dtype=np.float64) for key in ("boxes", "scores"))
+    return boxes, scores, np.asarray(detections["labels"])
 
 
 def to_reading(
     detections: Detections, chosen: np.ndarray, confidence: float, runner_up: str = ""
 ) -> Reading:
     """The reading of boxes with the indices `chosen`, in that order."""
-    indices = torch.from_numpy(chosen)
-    number = number_of(detections["labels"].cpu()[indices]) or NO_NUMBER
-    return Reading(number, indices, confidence, runner_up)
+    number = number_of(np.asarray(detections["labels"])[chosen]) or NO_NUMBER
+    return Reading(number, chosen, confidence, runner_up)
 
 
 def check_share(name: str, value: float) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from digits.errors import DigitsError
 from digits.reading.base import Reader, ReaderState, check_share, to_reading
@@ -106,7 +105,7 @@ class CalibratedReader(Reader):
             text = decide_text(gather(rows, photo, chances), self._weights.texts)
             return Reading(
                 text.text,
-                torch.from_numpy(photo.indices[text.places]),
+                photo.indices[text.places],
                 self._weights.text_confidence(text.log_odds),
                 text.runner_up,
             )

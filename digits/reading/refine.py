@@ -13,7 +13,7 @@ from digits.types import Reading, Record
 _NEIGHBOURS = 0.2  # a gap, or an overlap, smaller than that part of the height is halved
 
 
-def refine(detections: Record, read: Tensor) -> Tensor:
+def refine(detections: Record, read: np.ndarray) -> Tensor:
     """The boxes of a photo, those that were read refined.
 
     The digits of a photo have exactly equal height in 99.98 % of SVHN's photos with two or more,
@@ -28,21 +28,21 @@ def refine(detections: Record, read: Tensor) -> Tensor:
         All boxes, `(N, 4)`; none degenerate, none refined beyond the photo.
     """
     boxes, scores, _ = as_arrays(detections)
-    result, chosen = boxes.copy(), read.numpy()
-    if len(chosen):
-        sides = np.maximum(boxes[chosen, 3] - boxes[chosen, 1], 1e-3)
-        weights = np.maximum(scores[chosen], 1e-6)
+    result = boxes.copy()
+    if len(read):
+        sides = np.maximum(boxes[read, 3] - boxes[read, 1], 1e-3)
+        weights = np.maximum(scores[read], 1e-6)
         usual = np.exp(np.average(np.log(sides), weights=weights))
         height = max(1, round(float(usual)))
-        centres = (boxes[chosen, 1] + boxes[chosen, 3]) / 2
+        centres = (boxes[read, 1] + boxes[read, 3]) / 2
         top = np.round(centres - height / 2)
-        left, right = _closer(boxes[chosen, 0], boxes[chosen, 2], _NEIGHBOURS * float(usual))
+        left, right = _closer(boxes[read, 0], boxes[read, 2], _NEIGHBOURS * float(usual))
         left = np.round(left)
         right = np.maximum(np.round(right), left + 1)
         limits = np.array([detections["width"], detections["height"]] * 2, dtype=np.float64)
         new = np.stack([left, top, right, top + height], axis=1).clip(0, limits)
         whole = ((new[:, 2:] - new[:, :2]) > 0).all(axis=1)
-        result[chosen[whole]] = new[whole]
+        result[read[whole]] = new[whole]
     return torch.from_numpy(result).float()
 
 

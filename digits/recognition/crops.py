@@ -7,12 +7,9 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-import torch
 from msgspec import Meta
-from torch import Tensor
 
-from digits.recognition.network import HEIGHT
-
+HEIGHT = 48  # (px) of crops
 _STEEPEST = math.radians(45)
 _LEVEL = 0.05  # (squared digit heights) of spread along the row: how much it takes to be tilted
 _STEP = 16  # (px) widths of crops are multiples of it, so that many are of one width
@@ -141,7 +138,7 @@ def padded(crop: np.ndarray) -> np.ndarray:
     return canvas
 
 
-def to_batches(crops: Sequence[np.ndarray], size: int = 64) -> list[tuple[list[int], Tensor]]:
+def to_batches(crops: Sequence[np.ndarray], size: int = 64) -> list[tuple[list[int], np.ndarray]]:
     """Crops of one padded width together, so that what is read in one depends on it alone.
 
     Returns:
@@ -152,6 +149,4 @@ def to_batches(crops: Sequence[np.ndarray], size: int = 64) -> list[tuple[list[i
     for index, crop in enumerate(ready):
         widths.setdefault(crop.shape[1], []).append(index)
     parts = [m[i : i + size] for _, m in sorted(widths.items()) for i in range(0, len(m), size)]
-    return [
-        (p, torch.from_numpy(np.stack([ready[i] for i in p])).permute(0, 3, 1, 2)) for p in parts
-    ]
+    return [(p, np.stack([ready[i] for i in p]).transpose(0, 3, 1, 2)) for p in parts]

@@ -1,4 +1,4 @@
-"""What frames say of strings: exact log-probabilities, and the most probable strings.
+"""What frames say of strings: exact log-probabilities, and the most probable strings; numpy only.
 
 Frames are log-probabilities `(T, 11)` of one crop: class 0 is the blank, class 1..10 the label
 (digit + 1). A string is written as its digits, "305".
@@ -8,11 +8,10 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-from torch.nn.functional import ctc_loss
+import numpy as np
 
 _NEVER = -1e4  # log-probability of a string that the frames are too few for
+_TINY = 1e-300  # of a probability
 
 
 def to_labels(text: str) -> list[int]:
@@ -20,31 +19,48 @@ def to_labels(text: str) -> list[int]:
     return [int(digit) + 1 for digit in text]
 
 
-def log_probabilities(frames: Tensor, texts: Sequence[str]) -> Tensor:
+def log_probabilities(frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Exact log-probability of each string, over all alignments with the frames.
+
+    The forward pass of CTC (Graves et al. 2006, sec. 4.1), all strings at once.
 
     Args:
         frames: `(T, 11)` of one crop for all strings, or `(N, T, 11)`, a crop for each string.
         texts: N strings of digits; the empty one too.
 
     Returns:
-        float64 `(N,)`, on the CPU; -10,000 for a string that does not fit into T frames.
+        float64 `(N,)`; -10,000 for a string that does not fit into T frames.
     """
-    if not texts:
-        return torch.zeros(0, dtype=torch.float64)
-    frames = frames.detach().double().cpu()
-    if frames.ndim == 2:
-        frames = frames.expand(len(texts), *frames.shape)
-    labels = [to_labels(text) for text in texts]
-    targets = torch.tensor([label for one in labels for label in one], dtype=torch.long)
-    lengths = torch.tensor([len(one) for one in labels])
-    durations = torch.full((len(texts),), frames.shape[1])
-    loss = ctc_loss(frames.transpose(0, 1), targets, durations, lengths, reduction="none")
-    return (-loss).nan_to_num(neginf=_NEVER)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    ends = 2 * lengths  # the last of a string's states: a blank, a digit, a blank, ...
+    states = np.zeros((len(texts), 2 * lengths.max(initial=0) + 1), dtype=np.int64)
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = to_labels(text)
+    skips = np.zeros(states.shape)  # from a digit to another one, without a blank between
+    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    chances = np.exp(np.asarray(frames, dtype=np.float64))
+    if chances.ndim == 2:
+        emitted = chances[:, states].transpose(1, 0, 2)
+    else:
+        emitted = np.take_along_axis(chances, states[:, None], 2)
+    emitted = np.where((np.arange(states.shape[1]) <= ends[:, None])[:, None], emitted, 0)
+    reached = np.zeros((len(texts), states.shape[1] + 2))  # with two states before the first
+    reached[:, 2:4] = emitted[:, 0, :2]
+    total = np.zeros(len(texts))
+    for now in emitted.transpose(1, 0, 2)[1:]:
+        reached[:, 2:] += reached[:, 1:-1] + reached[:, :-2] * skips
+        reached[:, 2:] *= now
+        scale = np.maximum(reached.sum(1), _TINY)
+        reached /= scale[:, None]
+        total += np.log(scale)
+    rows = np.arange(len(texts))
+    last = reached[rows, ends + 2] + np.where(lengths > 0, reached[rows, ends + 1], 0)
+    fits = last > 0
+    return np.where(fits, total + np.log(np.where(fits, last, 1)), _NEVER)
 
 
 def best_texts(
-    frames: Tensor, width: int = 8, count: int = 5, least: float = 1e-4
+    frames: np.ndarray, width: int = 8, count: int = 5, least: float = 1e-4
 ) -> list[tuple[str, float]]:
     """The most probable strings, by prefix beam search (Hannun et al. 2014, arXiv 1408.2873).
 
@@ -59,7 +75,7 @@ def best_texts(
     """
     # Of each prefix: log-probability of the alignments that end in a blank, and in its last digit.
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}
-    for frame in frames.detach().double().cpu().tolist():
+    for frame in np.asarray(frames, dtype=np.float64).tolist():
         likely = [c for c, value in enumerate(frame) if value >= math.log(max(least, 1e-300))]
         grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
         for prefix, (blank, digit) in beam.items():

@@ -153,4 +153,4 @@ class RowCrops(Dataset[tuple[np.ndarray, str]]):
 def collate(items: list[tuple[np.ndarray, str]]) -> list[Group]:
     """A batch as groups of crops of one width."""
     groups = to_batches([crop for crop, _ in items], size=len(items))
-    return [(crops, [items[i][1] for i in chosen]) for chosen, crops in groups]
+    return [(torch.from_numpy(crops), [items[i][1] for i in chosen]) for chosen, crops in groups]

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from digits.models.layers import FrozenBatchNorm
 from digits.models.ppocr import TextFPN
+from digits.recognition.crops import HEIGHT
 from digits.types import NUM_CLASSES
 
-HEIGHT = 48  # (px) of crops
 _NECK = 120  # channels of PP-OCRv6's attention blocks
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -156,7 +157,7 @@ def read_gallery(path: Path) -> Gallery | None:
     return decode_file(path, Gallery) if path.is_file() else None
 
 
-def _boxes(boxes: Tensor, labels: Tensor) -> list[Box]:
+def _boxes(boxes: Tensor, labels: Tensor | np.ndarray) -> list[Box]:
     pairs = zip(boxes.tolist(), labels.tolist(), strict=True)
     return [
         Box._make([*(round(value, 1) for value in box), CLASS_NAMES[label - 1]])

@@ -19,7 +19,8 @@ from starlette.routing import Route
 
 from digits import __version__
 from digits.errors import DigitsError
-from digits.reader import NumberReader, Result
+from digits.reader import NumberReader
+from digits.reading.result import Result
 from digits.serve.photo import LARGEST, open_photo
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")

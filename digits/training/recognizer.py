@@ -82,10 +82,10 @@ class DigitRecognizer(L.LightningModule):
 
     def validation_step(self, batch: list[Group], batch_idx: int) -> None:
         for crops, texts in batch:
-            frames = self.model(crops).float().log_softmax(-1).cpu()
+            frames = self.model(crops).float().log_softmax(-1).cpu().numpy()
             for one, truth in zip(frames, texts, strict=True):
                 text = best_texts(one, count=1)[0][0]
-                value = max(float(log_probabilities(one, [truth])), _LEAST)
+                value = max(float(log_probabilities(one, [truth])[0]), _LEAST)
                 self._totals += torch.tensor(
                     [
                         1,

@@ -177,7 +177,7 @@ def test_pictures_are_named_after_photos_never_twice_and_never_elsewhere(tmp_pat
         "boxes": torch.zeros(0, 4),
         "labels": torch.zeros(0, dtype=torch.int64),
     }
-    reading = Reading("-1", torch.zeros(0, dtype=torch.int64), 0.0)
+    reading = Reading("-1", np.zeros(0, dtype=np.int64), 0.0)
     for name in ("a.png", "A.jpg", "x/a.png", "../../etc/b.png", "/abs/c.d.png"):
         shown = result(name, "-1", 0.0)
         assert drawn.wants(shown)

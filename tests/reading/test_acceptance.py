@@ -26,7 +26,7 @@ def found(*scores: float) -> Any:
 
 
 def reading(confidence: float, *indices: int) -> Reading:
-    return Reading("0" * len(indices) or "-1", torch.tensor(indices, dtype=torch.int64), confidence)
+    return Reading("0" * len(indices) or "-1", np.array(indices, dtype=np.int64), confidence)
 
 
 def test_both_the_confidence_and_the_best_score_count() -> None:

@@ -260,9 +260,9 @@ def test_gaps_and_overlaps_of_neighbours_are_halved(second: float, edges: list[f
     boxes = torch.tensor([[10.0, 10, 22, 40], [second, 10, second + 12, 40]])
     record = {"boxes": boxes, "scores": torch.ones(2), "labels": torch.tensor([1, 2])}
     record |= {"height": 100, "width": 120}
-    refined = refine(record, torch.tensor([1, 0]))
+    refined = refine(record, np.array([1, 0]))
     assert refined[:, [0, 2]].flatten().tolist() == edges
-    assert refine(record, torch.tensor([0]))[0].tolist() == boxes[0].tolist()
+    assert refine(record, np.array([0]))[0].tolist() == boxes[0].tolist()
 
 
 @quick

@@ -135,6 +135,6 @@ def test_probabilities_add_up_and_the_runner_up_is_the_second() -> None:
 
 def test_digits_are_shown_as_they_are_read() -> None:
     labels = torch.tensor([7, 4])  # the detector's 6 and 3
-    assert reading_labels(Reading("62", torch.tensor([0, 1]), 1.0), labels).tolist() == [7, 3]
-    assert reading_labels(Reading("6", torch.tensor([0, 1]), 1.0), labels).tolist() == [7, 4]
-    assert reading_labels(Reading("-1", torch.tensor([]).long(), 0.0), labels).tolist() == []
+    assert reading_labels(Reading("62", np.array([0, 1]), 1.0), labels).tolist() == [7, 3]
+    assert reading_labels(Reading("6", np.array([0, 1]), 1.0), labels).tolist() == [7, 4]
+    assert reading_labels(Reading("-1", np.zeros(0, dtype=np.int64), 0.0), labels).tolist() == []

@@ -3,6 +3,7 @@ import itertools
 import math
 import operator
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def test_strings_are_as_probable_as_all_their_alignments() -> None:
     frames = frames_of(5, classes=4)
     found = by_hand(frames)
     assert sum(found.values()) == pytest.approx(1)
-    got = log_probabilities(frames, list(found)).exp().tolist()
+    got = np.exp(log_probabilities(frames.numpy(), list(found))).tolist()
     assert got == pytest.approx(list(found.values()), abs=1e-9)
 
 
@@ -49,21 +50,21 @@ def test_log_probability_is_that_of_the_ctc_loss(texts: list[str]) -> None:
         torch.full((4,), 9),
         torch.tensor([len(one) for one in labels]),
     )
-    assert torch.allclose(log_probabilities(frames, texts), expected, atol=1e-4)
+    assert log_probabilities(frames.numpy(), texts) == pytest.approx(expected.numpy(), abs=1e-9)
 
 
 def test_a_string_too_long_for_its_frames_is_impossible() -> None:
-    values = log_probabilities(frames_of(3), ["1234", "11", "111"])
+    values = log_probabilities(frames_of(3).numpy(), ["1234", "11", "111"])
     assert values[0] == values[2] == -1e4  # 111 takes two blanks between
     assert values[1] > -100
-    assert log_probabilities(frames_of(3), []).shape == (0,)
+    assert log_probabilities(frames_of(3).numpy(), []).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_beam_search_finds_what_trying_all_strings_finds(seed: int) -> None:
     frames = frames_of(5, seed, classes=4)
     expected = sorted(by_hand(frames).items(), key=lambda item: -item[1])[:3]
-    found = best_texts(frames, width=200, count=3, least=0)
+    found = best_texts(frames.numpy(), width=200, count=3, least=0)
     assert [text for text, _ in found] == [text for text, _ in expected]
     assert [math.exp(v) for _, v in found] == pytest.approx([v for _, v in expected])
 
@@ -72,6 +73,6 @@ def test_a_narrow_beam_reads_clear_frames() -> None:
     frames = torch.full((8, 11), 0.001)
     for frame, label in enumerate([0, 3, 3, 0, 3, 1, 1, 0]):
         frames[frame, label] = 1
-    found = best_texts((frames / frames.sum(-1, keepdim=True)).log(), width=4)
+    found = best_texts((frames / frames.sum(-1, keepdim=True)).log().numpy(), width=4)
     assert found[0][0] == "220"
     assert found[0][1] > math.log(0.9)

@@ -56,7 +56,7 @@ def test_a_small_number_in_a_large_photo_is_shown_enlarged(tmp_path: Path) -> No
         "boxes": torch.tensor([[1000.0, 1000.0, 1020.0, 1040.0]]),
         "scores": torch.tensor([0.9]), "labels": torch.tensor([8]),
     }  # fmt: skip
-    one = tile(record, Reading("7", torch.tensor([0]), 0.9), None)
+    one = tile(record, Reading("7", np.array([0]), 0.9), None)
     assert one.view == (960.0, 960.0, 1060.0, 1080.0)
 
     reduced = torch.zeros(3, 1500, 2000, dtype=torch.uint8)

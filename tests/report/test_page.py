@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_curves import HEADER, ROWS, run
@@ -60,7 +61,7 @@ def prediction(
             "boxes": torch.tensor([[10.0, 10.0, 18.0, 30.0], [19.0, 10.0, 27.0, 30.0]]),
             "labels": torch.tensor([2, 3]),
         }
-        reading = Reading(number, torch.arange(len(number)), 0.9 - 0.1 * k, "77")
+        reading = Reading(number, np.arange(len(number)), 0.9 - 0.1 * k, "77")
         tiles.append(tile(record, reading, target))
     sure, right = [t.confidence for t in tiles] * 10, [not t.mistakes for t in tiles] * 10
     photo = torch.full((3, 40, 60), 128, dtype=torch.uint8)

@@ -13,9 +13,9 @@ from digits.data.distant import Distant
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
 from digits.models.detector import build_detector
-from digits.models.found import Found
 from digits.models.small import small_fpn
-from digits.models.zoom import Zoom, combine
+from digits.passes.found import Found
+from digits.passes.zoom import Zoom, combine
 from digits.types import target_number
 
 ZOOM = Zoom()

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from torch.utils.dlpack import from_dlpack
-
-from digits.types import Detections
 
 
 class Found(NamedTuple):
@@ -28,15 +25,12 @@ class Found(NamedTuple):
         for mine, theirs in zip(self, others, strict=True):
             mine[photos] = theirs
 
-    def detections(self) -> list[Detections]:
-        """The same, photo by photo, without the padding."""
+    def detections(self) -> list[dict[str, np.ndarray]]:
+        """Boxes, scores and labels photo by photo, without the padding."""
         counts = (self.scores >= 0).sum(1).tolist()
+        named = self._asdict().items()
         return [
-            {
-                "boxes": from_dlpack(self.boxes[photo, :count]),
-                "scores": from_dlpack(self.scores[photo, :count]),
-                "labels": from_dlpack(self.labels[photo, :count]),
-            }
+            {name: values[photo, :count] for name, values in named}
             for photo, count in enumerate(counts)
         ]
 

@@ -6,13 +6,16 @@ cut from the original pixels and detected again. Where the first pass finds none
 photo is detected again, enlarged. What that gains is measured in docs/decisions.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
-from digits.models.found import Found
+from digits.passes.found import Found
+
+Detect = Callable[[Sequence[Any], float], Found]
+"""Detects photos once, at the usual input size times a factor."""
 
 
 class ZoomOptions(TypedDict, total=False):
@@ -54,6 +57,32 @@ class Zoom:
             )
         if list(self.search) != sorted(self.search) or min(self.search, default=2) <= 1:
             raise ValueError(f"{self}: expected search to be factors above 1, ascending.")
+
+    def improve(
+        self, photos: Sequence[Any], found: Found, detect: Detect, short_side: float
+    ) -> None:
+        """Detect photos again where that finds more; replaces their rows of `found`.
+
+        Args:
+            photos: arrays or tensors `(3, H, W)`.
+            found: what was detected in them.
+            detect: see `Detect`.
+            short_side: what `detect` resizes the short side of a photo to, pixels.
+        """
+        shapes = np.array([photo.shape[-2:] for photo in photos])
+        for factor in self.search:
+            enough = shapes.min(1) >= factor * short_side
+            (without,) = (~self.has_digits(found) & enough).nonzero()
+            if not len(without):
+                break
+            again = detect([photos[i] for i in without], factor)
+            better = self.has_digits(again)
+            found.replace(without[better], again.of(better))
+        chosen, windows = self.windows(found, shapes)
+        if len(chosen):
+            parts = zip(chosen, windows.tolist(), strict=True)
+            second = detect([photos[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in parts], 1.0)
+            found.replace(chosen, combine(found.of(chosen), second, windows))
 
     def has_digits(self, found: Found) -> np.ndarray:
         """In which photos any box counts as a digit, bool `(B,)`."""

@@ -1,0 +1,71 @@
+"""Photos as a Python program has them: files, pictures, arrays, tensors; loads no torch itself."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard, Union, cast
+
+import numpy as np
+from PIL import Image
+
+from digits.data.photos import LONGEST, UNREADABLE, open_reduced, reduced
+from digits.errors import DigitsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
+"""A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
+
+
+def listed(photos: Photo | Iterable[Photo]) -> tuple[list[Photo], bool]:
+    """Photos as a list, and whether it was one alone: of most kinds each can be iterated over."""
+    one = isinstance(photos, str | bytes | Path | Image.Image | np.ndarray) or _is_tensor(photos)
+    if one or not isinstance(photos, Iterable):
+        return [cast(Photo, photos)], True
+    return list(photos), False
+
+
+def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
+    """A photo as a picture, RGB, of at most 1,000 pixels, and its own `(height, width)`.
+
+    Raises:
+        DigitsError: what cannot be read as a photo.
+    """
+    if isinstance(photo, str | Path):
+        return open_reduced(Path(photo), LONGEST)
+    if _is_tensor(photo):
+        if (
+            photo.ndim != 3
+            or len(photo) != 3
+            or str(photo.dtype) != "torch.uint8"
+            or 0 in photo.shape
+        ):
+            raise DigitsError(
+                "Expected a tensor uint8 of shape (3, H, W), RGB, got "
+                f"{str(photo.dtype).removeprefix('torch.')} of shape {tuple(photo.shape)}."
+            )
+        photo = photo.permute(1, 2, 0).cpu().numpy()
+    if isinstance(photo, np.ndarray):
+        colour = photo.ndim == 3 and photo.shape[2] == 3
+        if photo.dtype != np.uint8 or not (colour or photo.ndim == 2) or not photo.size:
+            raise DigitsError(
+                "Expected an array uint8 of shape (H, W, 3), RGB, or (H, W), got "
+                f"{photo.dtype} of shape {photo.shape}."
+            )
+        photo = Image.fromarray(photo)
+    if not isinstance(photo, Image.Image) or not all(photo.size):
+        got = f"one of {photo.size}" if isinstance(photo, Image.Image) else type(photo).__name__
+        raise DigitsError(
+            "Expected a file's path, a Pillow picture with pixels, an array or a tensor, got "
+            f"{got} (cv2.imread returns None where it cannot read a file)."
+        )
+    try:
+        return reduced(photo, LONGEST)
+    except UNREADABLE as error:
+        raise DigitsError(f"A Pillow picture cannot be read as a photo ({error}).") from error
+
+
+def _is_tensor(photo: object) -> "TypeGuard[Tensor]":
+    torch = sys.modules.get("torch")  # without which there are no tensors
+    return torch is not None and isinstance(photo, torch.Tensor)

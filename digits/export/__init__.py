@@ -1,0 +1,1 @@
+"""Models as files that other programs run: python -m digits.export best.ckpt model.onnx."""

@@ -1,0 +1,114 @@
+"""Reading numbers with an exported file: no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, overload
+
+import numpy as np
+
+from digits import builders
+from digits.data.given import Photo, listed, open_given
+from digits.export.about import About, from_texts
+from digits.export.session import Run, open_onnx, open_session
+from digits.passes.found import Found
+from digits.reading.result import Result, to_result
+from digits.recognition.asking import read_rows
+from digits.types import Detections
+
+
+class ExportedReader:
+    """Reads numbers in photos with a file that `python -m digits.export` wrote.
+
+    The numbers, confidences and boxes are those of its checkpoint: the second pass over small
+    digits, the recogniser and the calibrated reader are part of it.
+
+    Args:
+        detector: the file's network.
+        about: what the file says of itself.
+        recognizer: the recogniser in the file; None: there is none.
+        batch_size: photos of one size at once, of a list.
+    """
+
+    def __init__(
+        self, detector: Run, about: About, recognizer: Run | None = None, batch_size: int = 32
+    ) -> None:
+        self.detector, self.recognizer, self.about = detector, recognizer, about
+        self.batch_size = batch_size
+        self.reader = builders.build_reader(about.reading).load_state(about.reader)
+
+    @classmethod
+    def load(cls, path: Path, threads: int = 0) -> "ExportedReader":
+        """From a file: by onnxruntime, or of `.xml` by OpenVINO.
+
+        Args:
+            path: of the file.
+            threads: that it runs on; 0: as many as there are cores.
+
+        Raises:
+            DigitsError: a file of another origin, or the library is not installed.
+        """
+        detector, texts = open_session(path, threads)
+        about, content = from_texts(texts, str(path))
+        recognizer = None if content is None else open_onnx(content, threads)[0]
+        return cls(detector, about, recognizer)
+
+    @overload  # text is a sequence of texts, but a photo's path
+    def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def read(self, photo: Sequence[Photo]) -> list[Result]: ...
+
+    def read(self, photo: Photo | Sequence[Photo]) -> Result | list[Result]:
+        """Read one photo, or several: as `digits.reader.NumberReader.read`."""
+        photos, alone = listed(photo)
+        results = [to_result(found, self.reader) for found in self.detect(photos)]
+        return results[0] if alone else results
+
+    def detect(self, photos: Sequence[Photo]) -> list[Detections]:
+        """All boxes found in some photos, in their pixels, before any is read; arrays of numpy."""
+        opened = [open_given(photo) for photo in photos]
+        pixels = [np.asarray(image) for image, _ in opened]
+        upright = [array.transpose(2, 0, 1) for array in pixels]
+        if not pixels:
+            return []
+        found = self._detect(upright)
+        if self.about.zoom is not None:
+            self.about.zoom.improve(upright, found, self._detect, self.about.min_size)
+        detections: list[dict[str, Any]] = list(found.detections())
+        if self.recognizer is not None and self.about.crops is not None:
+            for here, rows in zip(
+                detections,
+                read_rows(pixels, detections, self.about.crops, self._frames),
+                strict=True,
+            ):
+                here["rows"] = rows
+        for here, array, (_, size) in zip(detections, pixels, opened, strict=True):
+            scale = np.tile(np.divide(size, array.shape[:2])[::-1], 2).astype(np.float32)
+            here["boxes"] = here["boxes"] * scale
+            for row in here.get("rows", ()):
+                row["boxes"] = (np.float32(row["boxes"]) * scale).tolist()
+        return cast(list[Detections], detections)
+
+    def _detect(self, photos: Sequence[np.ndarray], enlargement: float = 1.0) -> Found:
+        """One pass over photos `(3, H, W)`, those of one size together."""
+        factor = np.array(enlargement, dtype=np.float32)
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for index, photo in enumerate(photos):
+            sizes.setdefault(photo.shape, []).append(index)
+        parts = [
+            same[start : start + self.batch_size]
+            for same in sizes.values()
+            for start in range(0, len(same), self.batch_size)
+        ]
+        found = [
+            self.detector({"photos": np.stack([photos[i] for i in part]), "enlargement": factor})
+            for part in parts
+        ]
+        back = np.argsort(np.concatenate(parts))
+        boxes, scores, labels = (np.concatenate(some)[back] for some in zip(*found, strict=True))
+        return Found(boxes, np.where(scores > 0, scores, np.float32(-1)), labels)
+
+    def _frames(self, crops: np.ndarray) -> np.ndarray:
+        assert self.recognizer is not None
+        (frames,) = self.recognizer({"crops": np.ascontiguousarray(crops)})
+        return frames

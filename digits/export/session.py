@@ -1,0 +1,99 @@
+"""Exported files, run by ONNX Runtime or OpenVINO; no torch."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digits.errors import DigitsError
+from digits.export.about import KEYS
+from digits.shapes import check_file
+
+Run = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
+"""Inputs by name to the outputs, in their order."""
+
+_LARGEST = 4 << 30  # bytes of a file
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a file is named like an exported one."""
+    return path.suffix.lower() in SUFFIXES.values()
+
+
+def needed(library: str) -> Any:
+    """A library that exported files take.
+
+    Raises:
+        DigitsError: it is not installed.
+    """
+    try:
+        return import_module(library)
+    except ImportError as error:
+        raise DigitsError(
+            f"Exported files need {library}: pip install {library}, or -e '.[export]' for all."
+        ) from error
+
+
+def open_session(path: Path, threads: int = 0) -> tuple[Run, dict[str, str]]:
+    """A file by the library of its format; see `open_onnx`."""
+    check_file(path, _LARGEST)
+    open_it = open_openvino if path.suffix.lower() == SUFFIXES["openvino"] else open_onnx
+    return open_it(path, threads)
+
+
+def open_onnx(model: Path | bytes, threads: int = 0) -> tuple[Run, dict[str, str]]:
+    """An ONNX file, or its content, and what it says of itself.
+
+    Args:
+        model: the file, or its bytes.
+        threads: that it runs on; 0: as many as there are cores.
+
+    Raises:
+        DigitsError: onnxruntime is not installed, or cannot read the file.
+    """
+    onnxruntime = needed("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+    except Exception as error:  # onnxruntime's have no common type
+        raise DigitsError(
+            f"{_name(model)}: not an ONNX file that can be read ({error})."
+        ) from error
+    return lambda feeds: session.run(None, dict(feeds)), session.get_modelmeta().custom_metadata_map
+
+
+def open_openvino(model: Path | bytes, threads: int = 0) -> tuple[Run, dict[str, str]]:
+    """The same by OpenVINO: of its own files, or of ONNX."""
+    openvino = needed("openvino")
+    core = openvino.Core()
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    try:
+        network = core.read_model(model)
+        compiled = core.compile_model(network, "CPU", settings)
+    except Exception as error:  # OpenVINO's are RuntimeErrors, and those of pybind
+        raise DigitsError(
+            f"{_name(model)}: not a file that OpenVINO can read ({error})."
+        ) from error
+    info = network.get_rt_info()
+    known = {key: str(info[key].value) for key in KEYS if key in info}
+
+    def run(feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        found = compiled(dict(feeds))
+        return [found[output] for output in compiled.outputs]
+
+    return run, known
+
+
+def _name(model: Path | bytes) -> str:
+    return "a part of the file" if isinstance(model, bytes) else str(model)
