@@ -1,4 +1,6 @@
-"""PP-OCRv6's recogniser with its own weights, from the wheel of rapidocr (the extra `text`)."""
+"""Weights that a recogniser starts from: PP-OCRv6's own, of rapidocr's wheel (extra `text`), or of
+a training before.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from digits.errors import DigitsError
 from digits.models.ppocr_weights import FILE, packaged
+from digits.models.state import misfits
+from digits.models.weights import read_state
 from digits.recognition.network import PPOCRRecognizer, SmallRecognizer, keep_digits
 
 _CHARACTERS = 18710  # blank, 18,708 characters and the space
@@ -19,7 +23,8 @@ def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecog
     """PP-OCRv6's recogniser, its head cut to blank and ten digits.
 
     Args:
-        weights: `ppocr` (of the installed rapidocr), `none`, or a network in ONNX form (path).
+        weights: `ppocr` (of the installed rapidocr), `none`, a recogniser's checkpoint, or a
+            network in ONNX form (path).
         dropout: (probability) before the head, in training.
 
     Raises:
@@ -27,9 +32,11 @@ def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecog
     """
     if weights == "none":
         return PPOCRRecognizer(dropout=dropout)
-    path = packaged() if weights == "ppocr" else Path(weights)
-    if not path.is_file():
-        raise DigitsError(f"recognizer.network.weights={weights}: expected ppocr, none or a file.")
+    path = packaged() if weights == "ppocr" else _file(weights, "ppocr, none or a file")
+    if path.suffix != ".onnx":
+        network = PPOCRRecognizer(dropout=dropout)
+        _load(network, path)
+        return network
     network = PPOCRRecognizer(_CHARACTERS, dropout)
     keep_digits(network, load_recognizer(network, path))
     return network
@@ -38,10 +45,35 @@ def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecog
 def small_recognizer(
     weights: str = "none", widths: Sequence[int] = (32, 64, 128, 192), dropout: float = 0.1
 ) -> SmallRecognizer:
-    """A few convolutions, trained from scratch: see `SmallRecognizer`. `weights` is `none`."""
+    """A few convolutions, trained from scratch: see `SmallRecognizer`.
+
+    Args:
+        weights: `none`, or a recogniser's checkpoint (path).
+        widths: channels of its stages.
+        dropout: (probability) before the head, in training.
+
+    Raises:
+        DigitsError: the file holds another network.
+    """
+    network = SmallRecognizer(widths, dropout)
     if weights != "none":
-        raise DigitsError(f"recognizer.network.weights={weights}: there are none; say none.")
-    return SmallRecognizer(widths, dropout)
+        _load(network, _file(weights, "none or a file"))
+    return network
+
+
+def _file(weights: str, expected: str) -> Path:
+    path = Path(weights)
+    if not path.is_file():
+        raise DigitsError(f"recognizer.network.weights={weights}: expected {expected}.")
+    return path
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    """Load what a training before has taught a network of the same make."""
+    state = read_state(path)
+    if reason := misfits(state, network):
+        raise DigitsError(f"recognizer.network.weights={path}: another network ({reason}).")
+    network.load_state_dict(state)
 
 
 def load_recognizer(network: PPOCRRecognizer, path: Path) -> list[int]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from digits.recognition.network import (
     SmallRecognizer,
     keep_digits,
 )
-from digits.recognition.weights import load_recognizer, ppocr_recognizer
+from digits.recognition.weights import load_recognizer, ppocr_recognizer, small_recognizer
 from digits.training.finish import count_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +75,21 @@ def test_a_file_of_another_network_is_refused_in_one_line(tmp_path: Path) -> Non
     onnx.save(onnx.helper.make_model(graph), path)
     with pytest.raises(DigitsError, match="not the network of PP-OCRv6"):
         ppocr_recognizer(str(path))
+
+
+@pytest.mark.parametrize("build", [ppocr_recognizer, small_recognizer])
+def test_a_training_goes_on_from_a_recogniser_checkpoint(
+    build: Callable[..., torch.nn.Module], tmp_path: Path
+) -> None:
+    taught = build("none")
+    state = {f"model.{name}": value for name, value in taught.state_dict().items()}
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": state}, path)
+    crops = torch.randint(0, 256, (2, 3, 48, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(build(str(path)).eval()(crops), taught.eval()(crops))
+
+    del state["model.head.weight"]
+    torch.save({"state_dict": state}, path)
+    with pytest.raises(DigitsError, match="another network .*head.weight"):
+        build(str(path))
