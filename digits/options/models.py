@@ -25,6 +25,7 @@ class Zoom(TypedDict, total=False):
     margin: Ratio
     min_aspect: Annotated[float, Meta(ge=0, le=1000)]
     gain: Annotated[float, Meta(gt=1, le=1000)]
+    sure: Annotated[float, Meta(gt=0, lt=1)]
     search: Annotated[list[Annotated[float, Meta(gt=1, le=64)]], Meta(max_length=8)]
 
 

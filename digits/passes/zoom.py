@@ -2,7 +2,7 @@
 
 A detector that resizes photos to a fixed short side leaves some ten pixels to the digits of a
 photo of a whole door. So where the digits found are small in their photo, the part around them is
-cut from the original pixels and detected again. Where the first pass finds none at all, the whole
+cut from the original pixels and detected again. Where the first pass is sure of none, the whole
 photo is detected again, enlarged. What that gains is measured in docs/decisions.md.
 """
 
@@ -25,6 +25,7 @@ class ZoomOptions(TypedDict, total=False):
     margin: float
     min_aspect: float
     gain: float
+    sure: float
     search: Sequence[float]
 
 
@@ -37,8 +38,9 @@ class Zoom:
         margin: kept around them, in digit heights.
         min_aspect: least width / height of the window, as far as the photo allows.
         gain: least ratio of the photo's short side to the window's.
-        search: where no digit is found, the whole photo is detected again, enlarged by these
-            factors, one after the other, while the photo has as many pixels.
+        sure: photos in which no box has this score are searched, in (0, 1).
+        search: they are detected again, enlarged by these factors, one after the other, while the
+            photo has as many pixels; kept where the best score rises.
 
     Raises:
         ValueError: values that cannot work.
@@ -48,12 +50,15 @@ class Zoom:
     margin: float = 0.35
     min_aspect: float = 1.0
     gain: float = 1.25
+    sure: float = 0.5
     search: Sequence[float] = (2.0, 4.0)
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_score < 1 or self.margin <= 0 or self.gain <= 1 or self.min_aspect < 0:
+        scores = 0 < self.min_score < 1 and 0 < self.sure < 1
+        if not scores or self.margin <= 0 or self.gain <= 1 or self.min_aspect < 0:
             raise ValueError(
-                f"{self}: expected 0 < min_score < 1, margin > 0, min_aspect >= 0 and gain > 1."
+                f"{self}: expected min_score and sure between 0 and 1, margin > 0, min_aspect >= 0 "
+                "and gain > 1."
             )
         if list(self.search) != sorted(self.search) or min(self.search, default=2) <= 1:
             raise ValueError(f"{self}: expected search to be factors above 1, ascending.")
@@ -71,22 +76,19 @@ class Zoom:
         """
         shapes = np.array([photo.shape[-2:] for photo in photos])
         for factor in self.search:
+            best = found.scores.max(1, initial=0)
             enough = shapes.min(1) >= factor * short_side
-            (without,) = (~self.has_digits(found) & enough).nonzero()
-            if not len(without):
+            (unsure,) = ((best < self.sure) & enough).nonzero()
+            if not len(unsure):
                 break
-            again = detect([photos[i] for i in without], factor)
-            better = self.has_digits(again)
-            found.replace(without[better], again.of(better))
+            again = detect([photos[i] for i in unsure], factor)
+            better = again.scores.max(1, initial=0) > np.maximum(best[unsure], self.min_score)
+            found.replace(unsure[better], again.of(better))
         chosen, windows = self.windows(found, shapes)
         if len(chosen):
             parts = zip(chosen, windows.tolist(), strict=True)
             second = detect([photos[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in parts], 1.0)
             found.replace(chosen, combine(found.of(chosen), second, windows))
-
-    def has_digits(self, found: Found) -> np.ndarray:
-        """In which photos any box counts as a digit, bool `(B,)`."""
-        return np.asarray((found.scores >= self.min_score).any(1))
 
     def windows(self, found: Found, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The parts of photos to detect again.

@@ -90,7 +90,7 @@ def test_boxes_come_from_the_look_that_saw_them_best() -> None:
     "wrong",
     [
         {"gain": 1.0}, {"min_score": 0}, {"margin": -1}, {"zoom": 2}, {"search": [4, 2]},
-        {"search": [1]},
+        {"search": [1]}, {"sure": 1.0},
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_named(wrong: dict[str, Any]) -> None:
@@ -113,6 +113,23 @@ def test_a_photo_without_digits_is_searched_as_closely_as_its_pixels_allow(
         model([torch.zeros(3, *shape, dtype=torch.uint8)])
     assert seen == looks
     assert model.transform.min_size == [64] and model.transform.max_size == 176
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("seed", range(4))
+def test_an_enlarged_photo_is_kept_where_its_best_score_rises(seed: int) -> None:
+    torch.manual_seed(seed)
+    photo = torch.randint(0, 256, (3, 300, 400), dtype=torch.uint8)
+    model = build_detector(small_fpn(), min_size=64, max_size=176).eval()
+
+    def best(search: list[float]) -> float:
+        model.zoom = Zoom(min_score=1e-4, gain=1000, search=search)
+        return float(model([photo])[0]["scores"].max())
+
+    at = {factor: best([factor]) for factor in (2.0, 4.0)}
+    assert best([2.0, 4.0]) == max(at.values()) >= min(at.values()) >= best([])
+    model.zoom = Zoom(min_score=1e-4, gain=1000, sure=1e-4)
+    assert float(model([photo])[0]["scores"].max()) == best([])  # sure enough already
 
 
 def test_training_looks_once() -> None:
