@@ -14,7 +14,9 @@ from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import find_files
 from digits.ensemble.options import stored_fit
-from digits.inference.detect import choose_device, detect_photos, scaled_to, with_rows
+from digits.inference.detect import choose_device, detect_photos, scaled_to
+from digits.inference.options import InferenceOptions
+from digits.inference.workers import Workers
 from digits.own_code import import_trusted
 from digits.reading import CalibratedReader, Reader
 from digits.reading.result import Result, to_result
@@ -97,16 +99,17 @@ class NumberReader:
         opened = [open_given(photo) for photo in photos]
         prepared = [(to_tensor(image), size) for image, size in opened]
         pixels = [tensor for tensor, _ in prepared]
-        members = []
-        for model in self.models:
-            detections = detect_photos(model, pixels, self.batch_size)
-            detections = with_rows(pixels, detections, self.recognizers)
-            members.append(
+        options = InferenceOptions(self.device, self.batch_size, recognizers=self.recognizers)
+        with Workers(self.device) as workers:
+            members = [
                 [
                     scaled_to(found, tensor, *size)
-                    for found, (tensor, size) in zip(detections, prepared, strict=True)
+                    for found, (tensor, size) in zip(
+                        detect_photos(model, pixels, options, workers), prepared, strict=True
+                    )
                 ]
-            )
+                for model in self.models
+            ]
         if self.fusion is None:
             return members[0]
         return [

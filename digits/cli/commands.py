@@ -55,6 +55,7 @@ class Predict(TypedDict, total=False):
     batch_size: Count
     num_workers: Processes | None
     device: str
+    precision: Literal["32-true", "bf16-mixed"]
     inference: models.Inference
     submission: reading.Submission
     map_backend: _Backend

@@ -76,7 +76,8 @@ def _predict(cfg: DictConfig) -> float | None:
         cfg.num_workers,
         config["inference"],
         open_recognizers(config["recognizer"], states, device),
-        trust=trust,
+        cfg.precision,
+        trust,
     )
     open_split = None if alone else instantiate(cfg.data)
     if cfg.photos is not None:

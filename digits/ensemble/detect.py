@@ -60,7 +60,7 @@ def detect_members(
             header = checkpoint.header(loaded, path, own, recognizers)
             header |= {"split": split, "photos": photos}
             header |= {"synthetic": True} if is_synthetic(data) else {}
-            origin = [header[key] for key in _ORIGIN]
+            origin = [header[key] for key in _ORIGIN] + ["bf16"] * inference.bf16
             ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
             folder = (path.parent if ours else fallback) / "detections"
             kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from digits.data.loading import loader
 from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions
+from digits.inference.workers import Workers
 from digits.recognition.recognizer import Recognizer
 from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, weighed
 
@@ -51,7 +52,6 @@ def choose_device(name: str = "auto") -> torch.device:
     return accelerator or torch.device("cpu")
 
 
-@torch.inference_mode()
 def detect(
     model: nn.Module,
     data: PhotoDataset,
@@ -74,45 +74,50 @@ def detect(
     """
     model = model.to(options.device).eval()
     # A process of its own costs more time than it saves on a few photos.
-    workers = options.num_workers if len(data) > options.batch_size else 0
+    processes = options.num_workers if len(data) > options.batch_size else 0
     names = map(data.file_name, range(len(data)))
-    loaded = loader(data, workers, batch_size=-(-options.batch_size // _BATCHES))
+    loaded = loader(data, processes, batch_size=-(-options.batch_size // _BATCHES))
     batches = _readable(loaded, names, unreadable)
-    for photos, targets, named in _gathered(batches, _BATCHES * options.batch_size):
-        detections = detect_photos(model, photos, options.batch_size)
-        detections = with_rows(photos, detections, options.recognizers)
-        for photo, target, name, here in zip(photos, targets, named, detections, strict=True):
-            height, width = target.get("size", photo.shape[1:])
-            record: Record = {
-                **scaled_to(here, photo, height, width),
-                "image_id": target["image_id"],
-                "file_name": name,
-                "height": height,
-                "width": width,
-            }
-            yield DetectedPhoto(record, target, photo)
+    with Workers(options.device) as workers:
+        for photos, targets, named in _gathered(batches, _BATCHES * options.batch_size):
+            found = detect_photos(model, photos, options, workers)
+            for photo, target, name, here in zip(photos, targets, named, found, strict=True):
+                height, width = target.get("size", photo.shape[1:])
+                record: Record = {
+                    **scaled_to(here, photo, height, width),
+                    "image_id": target["image_id"],
+                    "file_name": name,
+                    "height": height,
+                    "width": width,
+                }
+                yield DetectedPhoto(record, target, photo)
 
 
-@torch.inference_mode()
-def detect_photos(model: nn.Module, photos: Sequence[Tensor], batch_size: int) -> list[Detections]:
+def detect_photos(
+    model: nn.Module, photos: Sequence[Tensor], options: InferenceOptions, workers: Workers
+) -> list[Detections]:
     """Detections on the CPU, in the order of the photos, boxes in their pixels.
 
     Those of like shape are detected together, since every photo of a batch is padded to the widest.
 
     Args:
-        model: in evaluation mode, on any device.
+        model: in evaluation mode, on the options' device.
         photos: uint8 `(3, h, w)` each, on the CPU.
-        batch_size: photos at once.
+        options: how it runs.
+        workers: threads.
     """
+
+    @torch.inference_mode()
+    def work(chosen: Sequence[int]) -> list[Detections]:
+        some = [photos[i] for i in chosen]
+        with torch.autocast(options.device.type, torch.bfloat16, enabled=options.bf16):
+            return _with_rows(some, model(some), options.recognizers)
+
     order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
-    detections: dict[int, Detections] = {}
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        detections.update(zip(chosen, model([photos[i] for i in chosen]), strict=True))
-    return [detections[i] for i in range(len(photos))]
+    return workers.map(work, order, options.batch_size)
 
 
-def with_rows(
+def _with_rows(
     photos: Sequence[Tensor], detections: Sequence[Detections], recognizers: Sequence[Recognizer]
 ) -> list[Detections]:
     """Detections with what recognisers read in the rows of each photo; all have an equal say."""

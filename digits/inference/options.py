@@ -20,6 +20,7 @@ class InferenceOptions:
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
         overrides: arguments of the detector to replace (`digits.models.detector.build_detector`).
         recognizers: read the rows of what the detector finds, on the same device.
+        precision: `32-true`, or `bf16-mixed`: both networks under bfloat16 autocast.
         trust: modules whose functions checkpoints may name as backbones (`digits.own_code`).
     """
 
@@ -28,7 +29,13 @@ class InferenceOptions:
     num_workers: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     recognizers: Sequence[Recognizer] = ()
+    precision: str = "32-true"
     trust: Sequence[str] = ()
+
+    @property
+    def bf16(self) -> bool:
+        """Whether networks run under bfloat16 autocast."""
+        return self.precision == "bf16-mixed"
 
     @property
     def recognizer_digests(self) -> list[str]:

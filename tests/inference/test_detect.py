@@ -1,5 +1,6 @@
 """Photos to detections: their order, the pixels that boxes refer to, and who shares a batch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,16 @@ def test_boxes_refer_to_the_pixels_of_the_file(tmp_path: Path) -> None:
     assert photo.shape == (3, LONGEST // 2, LONGEST)
     assert (record["height"], record["width"]) == (1500, 3000)
     assert record["boxes"].tolist() == [[0, 0, 1500, 1500]]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_networks_run_at_the_precision_asked_for(folder: Path, precision: str) -> None:
+    class Multiplying(GreyReader):
+        def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:
+            kinds.add((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+            return super().forward(photos)
+
+    kinds: set[torch.dtype] = set()
+    options = replace(TWO_AT_ONCE, precision=precision)
+    assert len(list(detect(Multiplying(), PhotoFolder(str(folder)), options))) == 10
+    assert kinds == {torch.bfloat16 if precision == "bf16-mixed" else torch.float32}
