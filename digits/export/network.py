@@ -127,19 +127,20 @@ class OnePass(nn.Module):
         return boxes, best, labels
 
     def _pool(self, maps: Sequence[Tensor], regions: Tensor) -> Tensor:
-        """RoIAlign on every map, of which each box takes the one that suits its size."""
+        """Features of boxes, each from the map that suits its size, in their order."""
         pool = self.heads.box_roi_pool
-        areas = (regions[:, 3:] - regions[:, 1:3]).prod(1).view(-1, 1, 1, 1)
-        pooled: Tensor | None = None
+        areas = (regions[:, 3:] - regions[:, 1:3]).prod(1)
+        levels = (areas.unsqueeze(1) >= pool.areas).sum(1)
+        order, pooled = [], []
         for level, (features, stride) in enumerate(zip(maps, pool.strides, strict=False)):
-            here = roi_align(features, regions, pool.output_size, 1 / stride, pool.sampling_ratio)
-            pooled = (
-                here
-                if pooled is None
-                else torch.where(areas >= pool.areas[level - 1], here, pooled)
+            (index,) = (levels == level).nonzero(as_tuple=True)
+            some = regions[index]
+            pooled.append(
+                roi_align(features, some, pool.output_size, 1 / stride, pool.sampling_ratio)
             )
-        assert pooled is not None
-        return pooled
+            order.append(index)
+        features = torch.cat(pooled)
+        return features if len(order) == 1 else features[torch.cat(order).argsort()]
 
 
 def _weights(old: Tensor, new: Tensor, padded: Tensor) -> Tensor:

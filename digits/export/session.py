@@ -18,11 +18,6 @@ _LARGEST = 4 << 30  # bytes of a file
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
-def is_exported(path: Path) -> bool:
-    """Whether a file is named like an exported one."""
-    return path.suffix.lower() in SUFFIXES.values()
-
-
 def needed(library: str) -> Any:
     """A library that exported files take.
 
