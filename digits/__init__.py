@@ -47,7 +47,7 @@ def load(
     if Path(ckpt).suffix.lower() in (".onnx", ".xml"):
         from digits.export.reader import ExportedReader
 
-        return ExportedReader.load(Path(ckpt))
+        return ExportedReader.load(Path(ckpt), device)
     from digits.reader import NumberReader
 
     return NumberReader.load(ckpt, device, trust)

@@ -90,6 +90,11 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
     """
     if not path.exists():
         raise DigitsError(f"{key}={path}: no such file; train.py writes best.ckpt and last.ckpt.")
+    if path.suffix in (".onnx", ".xml"):
+        raise DigitsError(
+            f"{key}={path}: an exported file, which digits.load and digits.serve read; expected "
+            "the checkpoint that it was made of."
+        )
     where = f"{key}={path}"
     try:
         checkpoint = load_plain(path)

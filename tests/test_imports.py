@@ -21,7 +21,8 @@ LAYERS = (
     {"inference"},
     {"ensemble", "training", "calibrate"},
     {"reader"},
-    {"sweep", "serve", "export"},
+    {"export"},
+    {"sweep", "serve"},
     {"cli"},
 )
 PACKAGES = {path.name for path in (ROOT / "digits").iterdir() if (path / "__init__.py").is_file()}

@@ -93,14 +93,14 @@ def export(
     is_xml = path.suffix == SUFFIXES["openvino"]
     detector, _ = (open_openvino if is_xml else open_onnx)(network.SerializeToString())
     ours = ExportedReader(detector, about, rows and open_onnx(rows)[0])
-    apart = compare(ours, theirs, photos)
+    pixels, scores, confidences = compare(ours, theirs, photos)
     write = convert.write_openvino if is_xml else convert.write_onnx
     write(network, path, to_texts(about, rows))
     console.print(
         f"{path}: {path.stat().st_size / 1e6:.1f} MB, detector, "
         f"{'recogniser' if second else 'no recogniser'} and reader.\n"
-        f"On {len(photos)} photos as {ckpt}: the same numbers, boxes within {apart.pixels:.1g} "
-        f"pixels, scores within {apart.scores:.1g}, confidences within {apart.confidences:.1g}.\n"
+        f"On {len(photos)} photos as {ckpt}: the same numbers, boxes within {pixels:.1g} pixels, "
+        f"scores within {scores:.1g}, confidences within {confidences:.1g}.\n"
         f'Next: digits.load("{path}").read("photo.jpg")'
     )
 

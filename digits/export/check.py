@@ -1,7 +1,7 @@
 """Whether an exported file finds and reads what its checkpoint does."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,22 +22,9 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes, scores and labels of a photo."""
 
 
-class Differences(NamedTuple):
-    """The largest between a file and its checkpoint."""
-
-    pixels: float
-    """Of boxes."""
-    scores: float
-    confidences: float
-    """Of numbers."""
-
-    @property
-    def small(self) -> bool:
-        """Whether they are of rounding."""
-        return self.pixels <= PIXELS and self.scores <= SCORES and self.confidences <= SCORES
-
-
-def compare(ours: ExportedReader, theirs: NumberReader, photos: Sequence[Tensor]) -> Differences:
+def compare(
+    ours: ExportedReader, theirs: NumberReader, photos: Sequence[Tensor]
+) -> tuple[float, float, float]:
     """One pass of the detector, alone and in batches, and the numbers read in the end.
 
     Args:
@@ -45,23 +32,24 @@ def compare(ours: ExportedReader, theirs: NumberReader, photos: Sequence[Tensor]
         theirs: of the checkpoint.
         photos: uint8 `(3, H, W)` each.
 
+    Returns:
+        The largest differences: of boxes in pixels, of scores, and of confidences of numbers.
+
     Raises:
         DigitsError: they differ by more than rounding.
     """
-    model = cast(DigitRCNN, theirs.models[0])
-    pixels, scores = compare_pass(ours.detector, model, photos)
+    pixels, scores = compare_pass(ours.detector, cast(DigitRCNN, theirs.models[0]), photos)
     confidences = 0.0
     for mine, other in zip(ours.read(photos), theirs.read(photos), strict=True):
         apart = abs(mine.confidence - other.confidence)
         confidences = max(confidences, apart if mine.number == other.number else np.inf)
-    found = Differences(pixels, scores, confidences)
-    if not found.small:
+    if pixels > PIXELS or max(scores, confidences) > SCORES:
         raise DigitsError(
             "The file does not find what its checkpoint finds: boxes differ by "
             f"{pixels:.3g} pixels, scores by {scores:.3g}, confidences by {confidences:.3g} (inf: "
             f"another digit or number); expected at most {PIXELS} and {SCORES}."
         )
-    return found
+    return pixels, scores, confidences
 
 
 @torch.inference_mode()

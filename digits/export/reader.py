@@ -8,6 +8,7 @@ import numpy as np
 
 from digits import builders
 from digits.data.given import Photo, listed, open_given
+from digits.errors import DigitsError
 from digits.export.about import About, from_texts
 from digits.export.session import Run, open_onnx, open_session
 from digits.passes.found import Found
@@ -37,16 +38,22 @@ class ExportedReader:
         self.reader = builders.build_reader(about.reading).load_state(about.reader)
 
     @classmethod
-    def load(cls, path: Path, threads: int = 0) -> "ExportedReader":
+    def load(cls, path: Path, device: str = "auto", threads: int = 0) -> "ExportedReader":
         """From a file: by onnxruntime, or of `.xml` by OpenVINO.
 
         Args:
             path: of the file.
+            device: `auto` or `cpu`.
             threads: that it runs on; 0: as many as there are cores.
 
         Raises:
-            DigitsError: a file of another origin, or the library is not installed.
+            DigitsError: a file of another origin, another device, or the library is not installed.
         """
+        if device not in ("auto", "cpu"):
+            raise DigitsError(
+                f"device={device}: {path} is read on the CPU; say device=auto, or take the "
+                "checkpoint that it was made of."
+            )
         detector, texts = open_session(path, threads)
         about, content = from_texts(texts, str(path))
         recognizer = None if content is None else open_onnx(content, threads)[0]

@@ -4,6 +4,7 @@ import argparse
 import socket
 from contextlib import suppress
 
+from digits import load
 from digits.console import banner, one_line_errors
 from digits.errors import DigitsError
 
@@ -14,7 +15,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digits.serve", description="A web page that reads numbers in photos."
     )
-    parser.add_argument("--ckpt", default="small", help="small, large, ensemble or a path")
+    parser.add_argument(
+        "--ckpt",
+        default="small",
+        help="small, large, ensemble, or the path of a checkpoint or model.onnx",
+    )
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
     parser.add_argument("--port", type=int, default=8000)
@@ -28,10 +33,8 @@ def main() -> None:
         raise DigitsError(
             f"The page needs {error.name}: pip install -e '.[web]' (starlette, uvicorn)."
         ) from error
-    from digits.reader import NumberReader
-
     listening = listen(options.host, options.port)
-    reader = NumberReader.load(options.ckpt, options.device)
+    reader = load(options.ckpt, options.device)
     shown = "localhost" if options.host in ("0.0.0.0", "::") else options.host
     port = listening.getsockname()[1]
     banner(

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.applications import Starlette
@@ -19,9 +19,12 @@ from starlette.routing import Route
 
 from digits import __version__
 from digits.errors import DigitsError
-from digits.reader import NumberReader
 from digits.reading.result import Result
 from digits.serve.photo import LARGEST, open_photo
+
+if TYPE_CHECKING:
+    from digits.export.reader import ExportedReader
+    from digits.reader import NumberReader
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _SLOWEST = 60.0  # seconds that sending a photo may take
@@ -33,7 +36,7 @@ _HEADERS = {
 }
 
 
-def build_app(reader: NumberReader, host: str = "127.0.0.1") -> Starlette:
+def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") -> Starlette:
     """The application: `GET /` is the page, `POST /read` takes the bytes of a photo.
 
     Nothing is written to disk, and no photo is kept.
@@ -86,7 +89,7 @@ async def _body(request: Request) -> bytes:
     return bytes(content)
 
 
-def _read(reader: NumberReader, content: bytes) -> dict[str, Any]:
+def _read(reader: "NumberReader | ExportedReader", content: bytes) -> dict[str, Any]:
     photo = open_photo(content)
     return to_json(reader.read(photo))
 

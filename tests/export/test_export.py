@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 import digits
-from digits import resources
+from digits import checkpoint, resources
 from digits.data.coco import CocoDigits
 from digits.data.distant import Distant
 from digits.data.synthetic import SyntheticDigits
@@ -209,6 +209,24 @@ def test_other_files_are_refused_in_one_line(exported: Path, tmp_path: Path) -> 
     ):
         with pytest.raises(DigitsError, match=said):
             digits.load(with_texts(**texts))
+
+
+def test_the_page_takes_a_file(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uvicorn = pytest.importorskip("uvicorn", reason="the page needs the extra web")
+    from digits.serve.__main__ import main as serve
+
+    running: list[Any] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: running.append(sockets))
+    monkeypatch.setattr(sys, "argv", ["serve", "--ckpt", str(exported), "--port", "0"])
+    serve()
+    assert running
+
+
+def test_what_does_not_take_a_file_says_so(exported: Path) -> None:
+    with pytest.raises(DigitsError, match=r"an exported file, which digits\.load"):
+        checkpoint.load(exported)
+    with pytest.raises(DigitsError, match=r"device=cuda: .* is read on the CPU"):
+        digits.load(exported, device="cuda")
 
 
 def test_a_missing_library_is_named(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
