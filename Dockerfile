@@ -14,7 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY conf conf
 COPY checkpoints checkpoints
 COPY digits digits
-RUN pip install -c constraints.txt '.[web]'
+RUN pip install -c constraints.txt '.[heic,web]'
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --no-create-home --uid 10001 digits

@@ -62,7 +62,7 @@ def banner(title: str, details: Mapping[str, object]) -> None:
     """Say what is about to run."""
     console.print(title, style="bold")
     for name, value in details.items():
-        console.print(f"  {name:<14} {value}", markup=False)
+        console.print(f"  {name:<16} {value}", markup=False)
 
 
 def result_table(
@@ -77,7 +77,7 @@ def result_table(
         table.add_row(name, f"{value}" if whole else f"{value:.{1 if value >= 10 else 4}f}")
     console.print(table)
     for name, path in paths.items():
-        console.print(f"  {name:<14} {path}", markup=False)
+        console.print(f"  {name:<16} {path}", markup=False)
     if then:
         console.print(f"Next: {then}", markup=False)
 
@@ -95,6 +95,7 @@ def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Ite
         for done, item in enumerate(items, 1):
             yield item
             bar.update(task, completed=done, rate=done / (time.perf_counter() - start))
+        bar.update(task, total=bar.tasks[0].completed)  # fewer, where some cannot be read
 
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
@@ -129,8 +130,10 @@ def error_line(error: Exception) -> str | None:
     if cause is None and not isinstance(error, InstantiationException):
         return " ".join(str(error).split()) if _is_refusal_of_lightning(error) else None
     text = str(cause or error)
-    if cause is None:
-        text = " ".join(text.split())  # what was called, what it said, which key: three lines
+    if cause is None:  # what was called, what it said, which key: three lines
+        key = text.rpartition("full_key: ")[2] if "full_key: " in text else ""
+        said = error.__cause__ if key else None
+        text = " ".join(f"{key}: {said}".split() if said else text.split())
     if "Original Traceback" in text:  # raised in a loading process, which wraps the text
         text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
     return text

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 # Names that other tools have for what is called otherwise here.
 _ALIASES = {
+    "epoch": "trainer.max_epochs",
+    "epochs": "trainer.max_epochs",
     "learning_rate": "optimizer.lr",
     "checkpoint": "ckpt",
     "weights": "ckpt",
@@ -12,6 +14,11 @@ _ALIASES = {
     "image": "photos",
     "images": "photos",
     "input": "photos",
+    "folder": "photos",
+    "dataset": "data",
+    "imgsz": "model.min_size",
+    "out": "output_dir",
+    "output": "output_dir",
     "source": "photos",
     "gpus": "trainer.devices",
     "workers": "num_workers",

@@ -36,6 +36,8 @@ def as_group(word: Word, there: Sequence[str]) -> Word:
     Raises:
         DigitsError: there is no such option.
     """
+    if word.prefix == "~" and not word.key.startswith("hydra"):
+        raise DigitsError(f"{word}: cannot be left out; choose another, {word.key}=OPTION.")
     if word.prefix == "~" or word.value is None or word.value.startswith("{"):
         return word
     for text in alternatives(word):
@@ -80,6 +82,8 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     if word.package:
         return word
     there, declaration = _find(word.key, config, command)
+    if word.prefix == "~" and there is not None and not _is_optional(word.key, config):
+        raise DigitsError(f"{word}: cannot be left out; say {word.key}=VALUE.")
     if there is None and (word.prefix == "" or "." not in word.key):
         own = {key: value for key, value in config.items() if key not in ("hydra", "suggested")}
         choices = config["hydra"]["runtime"]["choices"]
@@ -90,6 +94,13 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     if word.prefix != "~" and there is not None:
         word = word._replace(prefix="" if there else "++")
     return as_path(word, sweep) if declaration is not None and is_path(declaration) else word
+
+
+def _is_optional(key: str, config: Mapping[str, Any]) -> bool:
+    """Whether a setting may be left out: a callback, a logger, an argument of what is built."""
+    group, *inner = key.split(".")
+    built = "_target_" in (config.get(group) or {}) and group != "trainer"
+    return bool(inner) and (built or group in ("callbacks", "logger"))
 
 
 def _elsewhere(key: str, groups: Collection[str]) -> str | None:

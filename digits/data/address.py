@@ -59,7 +59,10 @@ def fetch_picture(address: str, path: Path, most: int = _MOST, seconds: float = 
             f"photos={address}: not there after {seconds:g} seconds; fetch it yourself."
         ) from error
     except Exception as error:  # of requests, urllib3, the address's spelling
-        reason = " ".join(str(error).split())[:200]
+        cause: BaseException = error
+        while cause.__context__ is not None:  # each library wraps that of the one below
+            cause = cause.__context__
+        reason = " ".join(str(cause).split())[:200]
         raise DigitsError(f"photos={address}: cannot be fetched ({reason}).") from error
     with partial_path(path) as partial:
         partial.write_bytes(content)

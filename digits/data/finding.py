@@ -136,6 +136,8 @@ def _nothing(text: str, files: list[Path]) -> DigitsError:
         if {".heic", ".heif"} & set(foreign):
             why += ", or pip install 'digits[heic]'"
         return DigitsError(f"photos={text}: {why}.")
+    if "://" in text:
+        return DigitsError(f"photos={text}: expected an address that begins with http or https.")
     path = Path(text)
     if not path.exists() and not glob.has_magic(text):
         name = " (photos= takes its name, not a number)" if text.isdigit() else ""

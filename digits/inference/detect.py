@@ -41,11 +41,16 @@ def choose_device(name: str = "auto") -> torch.device:
     if name != "auto":
         try:
             device = torch.device(name)
+        except RuntimeError as error:  # names all that torch was ever made for
+            raise DigitsError(
+                f"device={name}: expected auto, cpu, cuda, cuda:1 (of several) or mps."
+            ) from error
+        try:
             torch.zeros(1, device=device).item()  # "meta" has no numbers
         except (RuntimeError, AssertionError, ImportError) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
             raise DigitsError(
-                f"device={name}: {reason} Say device=auto, cpu, or a GPU that is here."
+                f"device={name}: {reason}. Say device=auto, cpu, or a GPU that is here."
             ) from error
         return device
     accelerator = torch.accelerator.current_accelerator(check_available=True)

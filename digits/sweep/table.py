@@ -121,9 +121,9 @@ def print_table(folder: Path, jobs: list[dict[str, Any]], paths: Mapping[str, Pa
     for job in jobs:
         if job["error"]:
             console.print(f"  {job['job']} failed: {job['error']}", markup=False)
-    console.print(f"  {'checkpoints':<14} {folder}/JOB/best.ckpt", markup=False)
+    console.print(f"  {'checkpoints':<16} {folder}/JOB/best.ckpt", markup=False)
     for name, path in ({"all columns": folder / "sweep.csv"} | dict(paths)).items():
-        console.print(f"  {name:<14} {path}", markup=False)
+        console.print(f"  {name:<16} {path}", markup=False)
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
         best = Path(finished[0]["checkpoint"])

@@ -111,6 +111,7 @@ def finish_run(
     """
     best, number = folder / "best.ckpt", folder / "best_number.ckpt"
     if not best.is_file():
+        console.print("No best.ckpt to score: there was no validation, or no checkpoint was kept.")
         return None
     figures, paths = score_checkpoint(best, cost, valid, map_backend, inference)
     if number.is_file():

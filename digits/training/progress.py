@@ -15,9 +15,11 @@ from digits.console import console
 _SHOWN = ("val/map", "val/number_accuracy")
 
 
-def budget(max_epochs: int | None, seconds: float | None) -> str:
-    """What ends a training: epochs, or the clock; and when that is."""
-    epochs = "" if max_epochs in (None, -1) else f"{max_epochs} epochs"
+def budget(max_epochs: int | None, seconds: float | None, max_steps: int = -1) -> str:
+    """What ends a training: epochs, steps, or the clock; and when that is."""
+    limits = [] if max_epochs in (None, -1) else [f"{max_epochs} epochs"]
+    limits += [] if max_steps == -1 else [f"{max_steps} steps"]
+    epochs = " or ".join(limits)
     if seconds is None:
         return epochs or "none: end it by Ctrl-C"
     end = f"{timedelta(seconds=round(seconds))}, until {_clock(seconds)}"

@@ -184,6 +184,12 @@ def test_a_value_that_does_not_fit_is_one_line(command: str, words: list[str], l
     [
         ("train", "optimzer=sgd", "did you mean optimizer?"),
         ("train", "epochs=3", "did you mean trainer.max_epochs?"),
+        ("train", "epoch=3", "did you mean trainer.max_epochs?"),
+        ("train", "trainer.epochs=3", "did you mean trainer.max_epochs?"),
+        ("train", "~optimizer", "cannot be left out; choose another, optimizer=OPTION"),
+        ("train", "~seed", "cannot be left out; say seed=VALUE"),
+        ("train", "~trainer.max_time", "cannot be left out; say trainer.max_time=VALUE"),
+        ("predict", "~submission.refine", "cannot be left out"),
         ("train", "lr=1", "did you mean optimizer.lr?"),
         ("train", "trainer.max_epoch=3", "did you mean trainer.max_epochs?"),
         ("train", "learning_rate=1", "did you mean optimizer.lr?"),

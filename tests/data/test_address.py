@@ -91,7 +91,15 @@ def test_what_is_no_picture_is_refused(server: str, tmp_path: Path, path: str, s
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.jpg", "http://", "http://[::1/a.jpg"])
-def test_no_server_is_one_clear_line(tmp_path: Path, address: str) -> None:
-    with pytest.raises(DigitsError, match="cannot be fetched"):
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("http://127.0.0.1:1/a.jpg", "Connection refused"),
+        ("http://", "cannot be fetched"),
+        ("http://[::1/a.jpg", "cannot be fetched"),
+    ],
+)
+def test_no_server_is_one_clear_line(tmp_path: Path, address: str, says: str) -> None:
+    with pytest.raises(DigitsError, match="cannot be fetched") as error:
         fetch_picture(address, tmp_path / "a")
+    assert says in str(error.value) and len(str(error.value)) < 150

@@ -100,6 +100,8 @@ def test_a_mistyped_folder_is_told_what_was_meant(tmp_path: Path) -> None:
         PhotoFolder(f"{tmp_path}/holidai")
     with pytest.raises(DigitsError, match=r"/no/x: no such file or folder\.$"):
         PhotoFolder(f"{tmp_path}/no/x")
+    with pytest.raises(DigitsError, match=r"ftp://x/y\.jpg: expected an address .* http or https"):
+        PhotoFolder("ftp://x/y.jpg")
 
 
 def test_names_that_patterns_and_shells_would_take_apart(tmp_path: Path) -> None:

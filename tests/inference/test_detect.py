@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from digits.data.folder import LONGEST, PhotoFolder
-from digits.inference.detect import detect
+from digits.errors import DigitsError
+from digits.inference.detect import choose_device, detect
 from digits.inference.options import InferenceOptions
 
 TWO_AT_ONCE = InferenceOptions(torch.device("cpu"), batch_size=2, num_workers=0)
@@ -86,3 +87,10 @@ def test_networks_run_at_the_precision_asked_for(folder: Path, precision: str) -
     options = replace(TWO_AT_ONCE, precision=precision)
     assert len(list(detect(Multiplying(), PhotoFolder(str(folder)), options))) == 10
     assert kinds == {torch.bfloat16 if precision == "bf16-mixed" else torch.float32}
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu:x", "meta", "0"])
+def test_a_device_that_is_none_is_a_short_line(name: str) -> None:
+    with pytest.raises(DigitsError, match=f"device={name}: ") as error:
+        choose_device(name)
+    assert len(str(error.value)) < 150 and "auto" in str(error.value)

@@ -13,6 +13,21 @@ from rich.console import Console
 from digits.training import progress
 
 
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ((30, None), "30 epochs"),
+        ((30, None, 5), "30 epochs or 5 steps"),
+        ((-1, None, 5), "5 steps"),
+        ((-1, None), "none: end it by Ctrl-C"),
+        ((-1, 70.0), "0:01:10, until "),
+        ((3, 70.0, 5), "3 epochs or 5 steps or 0:01:10, until "),
+    ],
+)
+def test_the_budget_names_all_that_can_end_a_training(limits: Any, says: str) -> None:
+    assert progress.budget(*limits).startswith(says)
+
+
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("max_time", ["00:00:20:00", None])
 def test_the_bar_fits_the_terminal_and_says_when_the_clock_ends_the_training(
