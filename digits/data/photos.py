@@ -24,6 +24,7 @@ LONGEST = 1000
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff"}
 _HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 _LARGEST = 1 << 30  # bytes of a file
+_HEAD = 12  # bytes that tell HEIC
 _EXIF_ORIENTATION = 0x0112
 # What Pillow raises of files that are damaged, truncated, too large, or of another kind.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -35,6 +36,17 @@ def readable_suffixes() -> frozenset[str]:
     """Of the files that can be read here: some formats need a library or a build of Pillow."""
     avif = {".avif"} if features.check("avif") else set()
     return frozenset(SUFFIXES | avif | (_HEIF if find_spec("pillow_heif") else set()))
+
+
+def learn_heif(content: bytes) -> None:
+    """Let Pillow read HEIC, if that is what a file begins with, and if pillow-heif is installed.
+
+    The name says little: phones and messengers send HEIC as `.jpg`.
+    """
+    if content[4:8] == b"ftyp" and find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
 
 
 def is_photo(name: str) -> bool:
@@ -132,11 +144,9 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     check_file(path, _LARGEST)
-    if path.suffix.lower() in _HEIF & readable_suffixes():
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
     try:
+        with path.open("rb") as file:
+            learn_heif(file.read(_HEAD))
         with Image.open(path) as image:
             yield to_8_bits(image, path)
     except UNREADABLE as error:

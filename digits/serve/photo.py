@@ -4,6 +4,7 @@ import io
 
 from PIL import Image
 
+from digits.data.photos import learn_heif
 from digits.errors import DigitsError
 
 LARGEST = 30_000_000  # bytes of a photo
@@ -19,6 +20,7 @@ def open_photo(content: bytes) -> Image.Image:
         DigitsError: not a photo, a damaged one, or one of too many pixels.
     """
     Image.init()
+    learn_heif(content)
     formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
@@ -31,5 +33,7 @@ def open_photo(content: bytes) -> Image.Image:
     except DigitsError:
         raise
     except Exception as error:  # whatever a damaged file makes a decoder raise
-        raise DigitsError("Not a photo that can be read: PNG, JPEG, WebP, BMP or TIFF.") from error
+        raise DigitsError(
+            "Not a photo that can be read: PNG, JPEG, WebP, AVIF, BMP, TIFF; HEIC with the extra heic."
+        ) from error
     return image

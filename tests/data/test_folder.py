@@ -184,9 +184,12 @@ def test_photos_of_phones_are_read_where_pillow_heif_is_installed(tmp_path: Path
     pillow_heif = pytest.importorskip("pillow_heif")
     picture = Image.new("RGB", (64, 48), "red")
     pillow_heif.from_pillow(picture).save(tmp_path / "IMG_1.HEIC")
-    photo, target = PhotoFolder(str(tmp_path))[0]
-    assert photo.shape == (3, 48, 64) and target["size"] == (48, 64)
-    assert photo[0].float().mean() > 200 and photo[2].float().mean() < 50
+    (tmp_path / "IMG_1.jpg").write_bytes((tmp_path / "IMG_1.HEIC").read_bytes())
+    data = PhotoFolder(str(tmp_path))
+    assert len(data) == 2  # one is named as what it is not
+    for photo, target in (data[0], data[1]):
+        assert photo.shape == (3, 48, 64) and target["size"] == (48, 64)
+        assert photo[0].float().mean() > 200 and photo[2].float().mean() < 50
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

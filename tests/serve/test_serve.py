@@ -85,6 +85,15 @@ def test_a_photo_turned_by_its_camera_has_boxes_as_it_is_seen(server: str) -> No
         assert digit["box"] == pytest.approx(same["box"], abs=0.5)
 
 
+def test_a_photo_of_a_phone_gives_its_number(server: str) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    with Image.open(PHOTO) as image:
+        pillow_heif.from_pillow(image.convert("RGB")).save(file, quality=95)
+    status, answer = post(server, file.getvalue())
+    assert status == 200 and answer["number"] == "25"
+
+
 BAD = {
     "empty": (b"", "Not a photo"),
     "text": (b"<script>alert(1)</script>", "Not a photo"),
