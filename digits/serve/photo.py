@@ -34,6 +34,6 @@ def open_photo(content: bytes) -> Image.Image:
         raise
     except Exception as error:  # whatever a damaged file makes a decoder raise
         raise DigitsError(
-            "Not a photo that can be read: PNG, JPEG, WebP, AVIF, BMP, TIFF; HEIC with the extra heic."
+            "Not a photo that can be read: PNG, JPEG, WebP, AVIF, BMP, TIFF; with an extra HEIC."
         ) from error
     return image
