@@ -134,9 +134,7 @@ def _fit(
     details = {
         cfg.task: f"{network.rpartition('.')[2]}, {size / 1e6:.1f} M parameters",
         "photos": f"{len(data.train)} train, {len(data.valid)} valid",
-        "budget": budget(
-            cfg.trainer.max_epochs, timer.time_remaining(), cfg.trainer.max_steps
-        ),
+        "budget": budget(cfg.trainer.max_epochs, timer.time_remaining(), cfg.trainer.max_steps),
         "outputs": folder,
     }
     for partial in folder.glob("*.part"):  # of a run that was killed while it wrote
