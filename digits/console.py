@@ -43,6 +43,7 @@ def on_stderr() -> Iterator[None]:
 
 def quiet() -> None:
     """Silence what tells a user nothing: Lightning's banners, tips and known-harmless warnings."""
+    warnings.formatwarning = _plain  # Lightning has put its own there
     for name in ("lightning.pytorch", "lightning.fabric", "faster_coco_eval"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in (
@@ -56,6 +57,13 @@ def quiet() -> None:
         ".*You have overridden .transfer_batch_to_device.*",
     ):
         warnings.filterwarnings("ignore", pattern)
+
+
+def _plain(
+    message: Warning | str, category: type[Warning], file: str, line: int, code: str | None = None
+) -> str:
+    """A warning for people: not the line of code that it comes from."""
+    return f"Warning: {' '.join(str(message).split())}\n"
 
 
 def banner(title: str, details: Mapping[str, object]) -> None:
@@ -99,7 +107,8 @@ def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Ite
 
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
-    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1.
+    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1, and Ctrl-C
+    into a line and exit code 130.
 
     So too Hydra's error about an object that the configuration describes: a setting is wrong.
     """
@@ -113,15 +122,20 @@ def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    code = 1
+    warnings.formatwarning = _plain
     try:
         return main(*args, **kwargs)
+    except KeyboardInterrupt:
+        _errors.print("Stopped by Ctrl-C.")
+        code = 130  # the shell's for this signal
     except Exception as error:
         line = error_line(error)
         if line is None:
             raise
         line = line.replace("[", "\\[")
         _errors.print(f"[bold red]Error:[/bold red] {line}", markup=True)
-    sys.exit(1)  # not within the handler, whose frames would live on to the interpreter's end
+    sys.exit(code)  # not within the handler, whose frames would live on to the interpreter's end
 
 
 def error_line(error: Exception) -> str | None:

@@ -17,6 +17,8 @@ from digits.console import console, one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
 
+_LEAST = 100_000  # bytes that a disk must have: Hydra writes before anything else is checked
+
 
 def train() -> None:
     """The command train.py."""
@@ -42,6 +44,7 @@ def _predict(cfg: DictConfig) -> float | None:
     return main(cfg)
 
 
+@one_line_errors
 def _run(command: str, task: Callable[[Any], Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no letter that the terminal lacks ends a run
@@ -85,8 +88,8 @@ def _refuse_unwritable(folder: Path) -> None:
     try:
         there = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
         # Not the folder itself: of runs that start together one might take it from the other.
-        with tempfile.TemporaryDirectory(prefix=".digits-", dir=there):
-            pass
+        with tempfile.TemporaryDirectory(prefix=".digits-", dir=there) as tried:
+            (Path(tried) / "full").write_bytes(bytes(_LEAST))
     except OSError as error:
         raise DigitsError(
             f"output_dir={folder}: no directory that can be written ({error.strerror})."

@@ -1,9 +1,13 @@
 """What the commands do before they import anything slow: help, flags, folders, encodings."""
 
+import errno
 import io
+import os
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from digits.cli import entry
 from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
 from digits.cli.settings import checked
+from digits.console import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
 
@@ -86,6 +91,46 @@ def test_what_cannot_be_run_is_one_line(
     assert run("predict", *words, monkeypatch=monkeypatch) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("Error: ") and says in line
+
+
+def test_a_warning_is_a_line_without_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = shown  # pytest's own collects them
+            warnings.warn("labels.json:\n2 boxes left out", stacklevel=1)
+
+    def shown(*warning: Any) -> None:
+        sys.stderr.write(warnings.formatwarning(*warning[:4]))
+
+    one_line_errors(main)()
+    assert capsys.readouterr().err == "Warning: labels.json: 2 boxes left out\n"
+
+
+@pytest.mark.parametrize("place", ["_prepare", "_predict"])
+def test_ctrl_c_is_one_line_at_any_moment(
+    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry, place, interrupted)
+    words = (f"output_dir={tmp_path}", "photos=docs/photos")
+    assert run("predict", *words, monkeypatch=monkeypatch) == 130
+    assert capsys.readouterr().err == "Stopped by Ctrl-C.\n"
+
+
+def test_a_full_disk_is_told_of_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = (f"output_dir={tmp_path}/out", "photos=docs/photos")
+    assert run("predict", *words, monkeypatch=monkeypatch) == 1
+    assert "no directory that can be written (No space left on device)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_runs_that_start_together_do_not_take_each_others_folders(
