@@ -60,7 +60,11 @@ def quiet() -> None:
 
 
 def _plain(
-    message: Warning | str, category: type[Warning], file: str, line: int, code: str | None = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
 ) -> str:
     """A warning for people: not the line of code that it comes from."""
     return f"Warning: {' '.join(str(message).split())}\n"
