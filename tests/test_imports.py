@@ -132,7 +132,7 @@ def test_the_detector_loads_without_lightning_or_hydra() -> None:
 def test_reading_photos_loads_nothing_that_only_training_and_scores_need() -> None:
     code = (
         "import sys, predict, digits.data.coco, digits.data.folder, digits.models.detector\n"
-        "print(sorted({'lightning', 'torchmetrics', 'scipy', 'ensemble_boxes', 'numba', "
+        "print(sorted({'lightning', 'torchmetrics', 'scipy', 'sklearn', 'ensemble_boxes', 'numba', "
         "'pandas', 'matplotlib', 'torch._dynamo', 'torch._dynamo.utils'} & set(sys.modules)))\n"
         "from torchvision.ops.roi_align import is_compile_supported as ours\n"
         "from torch._dynamo.utils import is_compile_supported as own\n"

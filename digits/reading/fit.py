@@ -1,4 +1,4 @@
-"""Fit the calibrated reader: labelled detections in, plain numbers out."""
+"""Fit the calibrated reader: scikit-learn in, plain numbers out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,12 @@ from digits import fingerprints
 from digits.geometry import match
 from digits.reading.base import ReaderState
 from digits.reading.features import NAMES, Candidates, candidates
-from digits.reading.logistic import fit_logistic
 from digits.reading.text_fit import fit_text_weights
 from digits.reading.texts import EVIDENCE, decide_text, gather
 from digits.reading.weighing import NOTHING, OUTCOMES, RIGHT, WRONG, Weights, decide
 from digits.types import Detections, Target, target_number
 
-_PENALTIES = (0.003, 0.03, 0.3, 3.0)  # one over the cost of weights: small is cautious
+_PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
 _FOLDS = 5
 _NEVER = -15.0  # log-odds of an outcome that did not occur
 
@@ -106,10 +105,10 @@ def _fit_boxes(
     occurring = np.unique(answer)
     bias[occurring] = 0
     if len(occurring) > 1:
-        answer = np.searchsorted(occurring, answer)
-        weights[occurring], bias[occurring] = fit_logistic(
-            (evidence - mean) / spread, answer, len(occurring), 1 / penalty
-        )
+        model = _logistic(penalty).fit((evidence - mean) / spread, answer)
+        # With two outcomes, scikit-learn gives the log-odds of the second alone.
+        rows = occurring if len(occurring) > 2 else occurring[1:]
+        weights[rows], bias[rows] = model.coef_, model.intercept_
     return {
         "features": list(NAMES),
         "score_scale": scale,
@@ -143,6 +142,12 @@ def _fit_texts(
     }
 
 
+def _logistic(penalty: float) -> Any:
+    from sklearn.linear_model import LogisticRegression  # slow to import, and reading needs none
+
+    return LogisticRegression(C=penalty, max_iter=500)
+
+
 def _fit_numbers(
     photos: list[Candidates], held_out: list[np.ndarray], targets: Sequence[Target]
 ) -> list[float]:
@@ -160,6 +165,6 @@ def _platt(log_odds: Sequence[float], right: Sequence[bool]) -> list[float]:
     """Slope and offset that turn log-odds into those of being right (Platt's scaling)."""
     if len(set(right)) < 2:  # nothing to learn from: take the odds as they are
         return [1.0, 0.0]
-    weights, offsets = fit_logistic(np.array(log_odds)[:, None], np.array(right, int), 2, 0.2)
+    model = _logistic(10.0).fit(np.array(log_odds)[:, None], right)
     # Surer numbers must never become less sure.
-    return [max(float(weights[1, 0] - weights[0, 0]), 0.0), float(offsets[1] - offsets[0])]
+    return [max(float(model.coef_[0, 0]), 0.0), float(model.intercept_[0])]
