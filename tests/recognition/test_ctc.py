@@ -6,6 +6,8 @@ import operator
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from digits.recognition.ctc import best_texts, log_probabilities, to_labels
@@ -51,6 +53,23 @@ def test_log_probability_is_that_of_the_ctc_loss(texts: list[str]) -> None:
         torch.tensor([len(one) for one in labels]),
     )
     assert log_probabilities(frames.numpy(), texts) == pytest.approx(expected.numpy(), abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000), count=st.integers(1, 40),
+    texts=st.lists(st.text("0123456789", max_size=10), min_size=1, max_size=6),
+)  # fmt: skip
+def test_the_forward_pass_is_torchs(seed: int, count: int, texts: list[str]) -> None:
+    frames = (3 * frames_of(count, seed)).log_softmax(-1)  # sure ones
+    labels = [label for text in texts for label in to_labels(text)]
+    expected = -torch.nn.functional.ctc_loss(
+        frames[:, None].expand(-1, len(texts), -1), torch.tensor(labels, dtype=torch.long),
+        torch.full((len(texts),), count), torch.tensor([len(text) for text in texts]),
+        reduction="none",
+    )  # fmt: skip
+    got = log_probabilities(frames.numpy(), texts)
+    assert got == pytest.approx(expected.nan_to_num(neginf=-1e4).numpy(), rel=1e-9)
 
 
 def test_a_string_too_long_for_its_frames_is_impossible() -> None:
