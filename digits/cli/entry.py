@@ -12,6 +12,7 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from digits.cli.help import show_help, show_info
+from digits.cli.holding import held
 from digits.cli.settings import checked
 from digits.console import console, one_line_errors
 from digits.errors import DigitsError
@@ -84,12 +85,16 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
 
 
 def _refuse_unwritable(folder: Path) -> None:
-    """Refuse a folder for outputs that can't be made or written, before hours of work."""
+    """Refuse a folder for outputs that can't be made or written, before hours of work, or that
+    another run writes, before Hydra does."""
     try:
         there = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
         # Not the folder itself: of runs that start together one might take it from the other.
         with tempfile.TemporaryDirectory(prefix=".digits-", dir=there) as tried:
             (Path(tried) / "full").write_bytes(bytes(_LEAST))
+        if folder == there:
+            with held(folder):
+                pass
     except OSError as error:
         raise DigitsError(
             f"output_dir={folder}: no directory that can be written ({error.strerror})."

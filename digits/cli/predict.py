@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
+from digits.cli.holding import held
 from digits.cli.trust import trusted
 from digits.console import on_stderr, quiet
 from digits.data.contract import checked
@@ -30,7 +31,7 @@ from digits.types import PhotoDataset
 def main(cfg: DictConfig) -> float | None:
     """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()
-    with on_stderr() if cfg.json else nullcontext():
+    with on_stderr() if cfg.json else nullcontext(), held(Path(cfg.output_dir)):
         return _predict(cfg)
 
 

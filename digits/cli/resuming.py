@@ -1,5 +1,6 @@
 """`resume=RUN`: the command of a run with what is given beside it, going on from its last.ckpt."""
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -35,11 +36,14 @@ def expanded(words: list[str]) -> list[str]:
     """A command line that may hold `resume=RUN`, with the settings of that run in its place."""
     given = [word for word in words if not word.startswith("resume=")]
     runs = [word.partition("=")[2] for word in words if word.startswith("resume=")]
-    if not runs or runs[-1] in ("", "null"):
+    if not runs or runs[-1] == "null":
         return given
+    if not runs[-1]:
+        raise DigitsError("resume=: nothing is named (a variable that is not set?).")
     if {"-m", "--multirun"} & set(given):
         raise DigitsError("resume= goes on with one run; it can't be part of a sweep (-m).")
-    run = read_stored(Path(re.sub(r"^(['\"])(.*)\1$", r"\2", runs[-1])), "resume")
+    path = re.sub(r"^(['\"])(.*)\1$", r"\2", os.path.expanduser(runs[-1]))
+    run = read_stored(Path(path), "resume")
     stored = run.description.get("overrides")
     if stored is None:
         raise DigitsError(

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from digits import checkpoint, fingerprints
 from digits.builders import refuse_unreadable
 from digits.cli.folders import refused_leaves_nothing
+from digits.cli.holding import held
 from digits.cli.resuming import go_on, own_overrides
 from digits.cli.settings import check_composed
 from digits.cli.trainer import kept_callbacks, switches
@@ -46,7 +47,11 @@ def main(cfg: DictConfig) -> float | None:
     trust = trusted(config)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     folder = Path(cfg.run_dir)
-    with refused_leaves_nothing(folder), Interruption(folder, go_on(folder)) as interruption:
+    with (
+        held(folder),
+        refused_leaves_nothing(folder),
+        Interruption(folder, go_on(folder)) as interruption,
+    ):
         run = open_run(config["ckpt_path"], config)
         if cfg.task == "recognizer":
             return _train_recognizer(cfg, config, run, interruption)

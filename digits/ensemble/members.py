@@ -57,6 +57,8 @@ def find_files(value: object, name: str, key: str) -> list[Path]:
     items = value if isinstance(value, list) else [] if value is None else [value]
     for item in items:
         text = path_text(key, item)
+        if not text.strip():
+            raise DigitsError(f"{key}=: nothing is named (a variable that is not set?).")
         path = resources.located(text) if key == "ckpt" else Path(text)
         if path.is_dir():
             matches = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))

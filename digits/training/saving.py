@@ -38,9 +38,11 @@ class WholeCheckpoints(TorchCheckpointIO):
             path.parent.mkdir(parents=True, exist_ok=True)
             needed, free = _size(checkpoint) + _MARGIN, shutil.disk_usage(path.parent).free
             if free < needed:
+                resumed = (path.parent / "last.ckpt").is_file()
+                then = "go on with resume=RUN" if resumed else "begin again"
                 raise DigitsError(
                     f"{where}: it needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free. "
-                    "The files before it are whole; free some space and go on with resume=RUN."
+                    f"The files before it are whole; free some space and {then}."
                 )
             torch_files.save(checkpoint, path)
         except OSError as error:

@@ -2,8 +2,10 @@
 
 import errno
 import io
+import multiprocessing
 import os
 import sys
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from digits.cli import entry
 from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
+from digits.cli.holding import held
 from digits.cli.settings import checked
 from digits.console import one_line_errors
 from digits.errors import DigitsError
@@ -80,6 +83,7 @@ def test_help_ends_well(
         (["--epochs", "3"], "--epochs: no such option; settings are written KEY=VALUE."),
         (["photo.jpg"], "photo.jpg: expected a setting, as KEY=VALUE"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
+        (["ckpt="], "ckpt=''"),
         (["output_dir=/dev/null"], "output_dir=/dev/null: no directory that can be written (Not a"),
         (["output_dir=/dev/null/x"], "output_dir=/dev/null/x: no directory that can be written"),
         ([f"output_dir={'x' * 300}"], "no directory that can be written (File name too long)"),
@@ -131,6 +135,21 @@ def test_a_full_disk_is_told_of_before_anything_is_written(
     assert run("predict", *words, monkeypatch=monkeypatch) == 1
     assert "no directory that can be written (No space left on device)" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_another_run_writes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (f"output_dir={tmp_path}", "photos=docs/photos")
+    with held(tmp_path):
+        assert run("predict", *words, monkeypatch=monkeypatch) == 1
+        # Nor does a loading process that outlives the run hold the folder.
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+    assert f"output_dir={tmp_path}: another run is writing there" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    with held(tmp_path):
+        child.kill()
 
 
 def test_runs_that_start_together_do_not_take_each_others_folders(

@@ -198,3 +198,9 @@ def test_killed_runs_that_are_resumed_end_as_undisturbed_ones() -> None:
                "--workers", "0", "1"]  # fmt: skip
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert outcome.returncode == 0 and "0 of 3 differ" in outcome.stdout, outcome.stdout
+
+
+def test_a_variable_that_is_not_set_resumes_nothing_and_trains_nothing() -> None:
+    with pytest.raises(SystemExit):  # in one line
+        command_line.expanded(["resume="])
+    assert command_line.expanded(["resume=null", "seed=1"]) == ["seed=1"]
