@@ -144,8 +144,11 @@ def test_a_folder_that_another_run_writes_is_refused(
     with held(tmp_path):
         assert run("predict", *words, monkeypatch=monkeypatch) == 1
         # Nor does a loading process that outlives the run hold the folder.
-        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        context = multiprocessing.get_context("fork")
+        running = context.Event()
+        child = context.Process(target=lambda: (running.set(), time.sleep(60)))
         child.start()
+        assert running.wait(60)
     assert f"output_dir={tmp_path}: another run is writing there" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     with held(tmp_path):
