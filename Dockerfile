@@ -9,7 +9,8 @@ RUN python -m venv /opt/digits
 WORKDIR /src
 COPY constraints.txt ./
 ARG TORCH_INDEX=""
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -c constraints.txt torch torchvision
+# Beside the usual index, which has all else as constraints.txt wants it; of one version pip takes +cpu.
+RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt torch torchvision
 COPY pyproject.toml README.md LICENSE ./
 COPY conf conf
 COPY checkpoints checkpoints

@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder that is there, as long as the block runs.
+    """Keep other runs out of a folder, which is made where there is none, while the block runs.
 
     The lock is on the folder itself, leaves nothing in it, and ends with the process however that
     ends. Where there are no such locks (Windows, some network disks), nobody is kept out.
@@ -41,6 +41,7 @@ def held(folder: Path) -> Iterator[None]:
     if fcntl is None or any(os.environ.get(name, "0") != "0" for name in _RANKS):
         yield
         return
+    folder.mkdir(parents=True, exist_ok=True)
     place = os.open(folder, os.O_RDONLY)
     _held.add(place)
     try:
