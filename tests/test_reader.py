@@ -156,7 +156,9 @@ def cut_short(form: str) -> Image.Image:
     [
         (lambda: None, "got NoneType .cv2.imread returns None"),
         (lambda: [ONE, None], "got NoneType"),
-        (ONE.read_bytes, "a file's path, a Pillow picture.*got bytes"),
+        (ONE.read_bytes, r"a file's path, a Pillow picture.*got bytes \(say PIL.Image.open"),
+        (lambda: io.BytesIO(ONE.read_bytes()), r"got BytesIO \(say PIL.Image.open"),
+        (lambda: "https://example.org/a.jpg", r"^https://example.org/a.jpg: an address; save"),
         (lambda: [7], "got int"),
         (lambda: Image.new("RGB", (0, 5)), r"got one of \(0, 5\)"),
         (lambda: cut_short("PNG"), "cannot be read as a photo .*[Tt]runcated"),

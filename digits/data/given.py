@@ -2,17 +2,25 @@
 
 import sys
 from collections.abc import Iterable
+from io import IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, Union, cast
 
 import numpy as np
 from PIL import Image
 
+from digits.data.address import is_address
 from digits.data.photos import LONGEST, UNREADABLE, open_reduced, reduced
 from digits.errors import DigitsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_HINTS = {
+    "NoneType": " (cv2.imread returns None where it cannot read a file)",
+    "bytes": " (say PIL.Image.open(io.BytesIO(content)))",
+    "BytesIO": " (say PIL.Image.open(file))",
+}
 
 Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
 """A file, a Pillow picture, an array uint8 `(H, W, 3)` or `(H, W)`, a tensor uint8 `(3, H, W)`."""
@@ -20,7 +28,8 @@ Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
 
 def listed(photos: Photo | Iterable[Photo]) -> tuple[list[Photo], bool]:
     """Photos as a list, and whether it was one alone: of most kinds each can be iterated over."""
-    one = isinstance(photos, str | bytes | Path | Image.Image | np.ndarray) or _is_tensor(photos)
+    whole = str | bytes | Path | Image.Image | np.ndarray | IOBase
+    one = isinstance(photos, whole) or _is_tensor(photos)
     if one or not isinstance(photos, Iterable):
         return [cast(Photo, photos)], True
     return list(photos), False
@@ -32,6 +41,8 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
     Raises:
         DigitsError: what cannot be read as a photo.
     """
+    if isinstance(photo, str) and is_address(photo):
+        raise DigitsError(f"{photo}: an address; save the photo (predict.py photos= fetches it).")
     if isinstance(photo, str | Path):
         return open_reduced(Path(photo), LONGEST)
     if _is_tensor(photo):
@@ -58,7 +69,7 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
         got = f"one of {photo.size}" if isinstance(photo, Image.Image) else type(photo).__name__
         raise DigitsError(
             "Expected a file's path, a Pillow picture with pixels, an array or a tensor, got "
-            f"{got} (cv2.imread returns None where it cannot read a file)."
+            f"{got}{_HINTS.get(got, '')}."
         )
     try:
         return reduced(photo, LONGEST)
