@@ -15,10 +15,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from digits import checkpoint, own_code, resources
+from digits import checkpoint, own_code
 from digits.console import console, one_line_errors, quiet
 from digits.data.folder import PhotoFolder
 from digits.data.synthetic import SyntheticDigits
+from digits.ensemble.members import find_files
 from digits.errors import DigitsError
 from digits.export import convert
 from digits.export.about import to_texts
@@ -45,7 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digits.export", description="Write a model as one file that reads numbers."
     )
-    parser.add_argument("checkpoint", help="best.ckpt of train.py, or small, large, scratch")
+    parser.add_argument("checkpoint", help="best.ckpt of train.py or the folder of its run; small, "
+                        "large or scratch")  # fmt: skip
     parser.add_argument("file", type=Path, help="model.onnx, or model.xml for OpenVINO")
     told = "; ".join(f"{key}: {text}" for key, text in _OPTIONS.items())
     parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help=told)
@@ -53,9 +55,15 @@ def main() -> None:
     quiet()
     options = dict(map(_pair, arguments.options))
     path = _named(arguments.file, options.get("format"))
+    found = find_files(arguments.checkpoint, "best.ckpt", "ckpt")
+    if len(found) > 1:
+        raise DigitsError(
+            f"ckpt={arguments.checkpoint}: {len(found)} checkpoints; a file holds one, and fusion "
+            "is not exported. Name one of them."
+        )
     photos = _photos(options.get("photos"))
     export(
-        resources.located(arguments.checkpoint),
+        found[0],
         path,
         photos,
         options.get("recognizer", "auto"),
@@ -128,7 +136,10 @@ def _photos(folder: str | None) -> list[Tensor]:
         data: SyntheticDigits | PhotoFolder = SyntheticDigits(_DRAWN)
     else:
         data = PhotoFolder(folder)
-    return [photo for photo in (data[i][0] for i in range(min(len(data), _MOST))) if photo.numel()]
+    photos = [data[i][0] for i in range(min(len(data), _MOST))]
+    if not (readable := [photo for photo in photos if photo.numel()]):
+        raise DigitsError(f"photos={folder}: none of them can be read, so nothing to compare on.")
+    return readable
 
 
 if __name__ == "__main__":

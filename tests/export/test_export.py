@@ -167,18 +167,21 @@ def test_a_file_that_finds_something_else_is_not_written(
         (["small", "model.onnx", "fromat=onnx"], "fromat=onnx: expected KEY=VALUE, one of format"),
         (["small", "model", "format=tflite"], "format=onnx or openvino"),
         (["none.ckpt", "model.onnx"], "none.ckpt: no such file"),
+        (["ensemble", "model.onnx"], "ckpt=ensemble: 3 checkpoints"),
+        (["small", "model.onnx", "photos=broken.png"], "none of them can be read"),
     ],
 )
 def test_what_is_wrong_is_one_line(
     arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], tmp_path: Path,
 ) -> None:  # fmt: skip
+    (tmp_path / "broken.png").write_bytes(b"no picture")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["export", *arguments])
     with pytest.raises(SystemExit):
         main()
-    assert said in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.png"]
 
 
 def test_other_files_are_refused_in_one_line(exported: Path, tmp_path: Path) -> None:
