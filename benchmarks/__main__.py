@@ -12,7 +12,7 @@ from benchmarks.detector import detector
 from benchmarks.figures import Figure, origin
 from benchmarks.pipeline import pipeline
 from benchmarks.scoring import scoring
-from benchmarks.script import predict_memory, predict_speed
+from benchmarks.script import predict_memory, predict_speed, shipped_speed
 from benchmarks.settings import train_config
 from benchmarks.yolo import yolo
 from digits.console import console, one_line_errors
@@ -22,8 +22,8 @@ from digits.errors import DigitsError
 from digits.inference.detect import choose_device
 from digits.io import write_json
 
-PARTS = ("detector", "pipeline", "map", "predict", "memory", "yolo")
-ASKED_FOR = ("memory", "yolo")  # minutes; an extra
+PARTS = ("detector", "pipeline", "map", "predict", "shipped", "memory", "yolo")
+ASKED_FOR = ("shipped", "memory", "yolo")  # minutes; minutes; an extra
 BACKBONES = ("small_fpn", "mobilenet_v3_large_fpn", "resnet50_fpn_v2")
 
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--backbones", nargs="+", metavar="NAME", default=BACKBONES, help="of conf/backbone")
-    add("--only", choices=PARTS, help="one part; by default all but memory and yolo")
+    add("--only", choices=PARTS, help="one part; by default all but shipped, memory, yolo")
     add("--data", type=Path, metavar="DIR", help="data set in the course's layout; else synthetic")
     add("--count", type=int, default=1000, help="synthetic photos, if there is no --data")
     add("--ckpt", type=Path, help="for predict.py; else the CPU default, untrained")
@@ -93,6 +93,8 @@ def _figures(chosen: argparse.Namespace, folder: Path) -> Iterator[Figure]:
         yield from scoring(chosen.rounds)
     if "predict" in parts:
         yield from predict_speed(root / "train", chosen.rounds, chosen.ckpt)
+    if "shipped" in parts:
+        yield from shipped_speed(root / "valid", chosen.rounds)
     if "memory" in parts:
         yield from predict_memory(root / "train", ckpt=chosen.ckpt)
 

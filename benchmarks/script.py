@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, in_turn
 from benchmarks.settings import build, train_config
 from digits import checkpoint
 from digits.data.folder import PhotoFolder
@@ -26,6 +26,15 @@ done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(done.returncode)
 """
+
+
+_SHIPPED = (
+    ("ckpt=small",),
+    ("ckpt=small", "recognizer=null"),
+    ("ckpt=small", "precision=bf16-mixed"),
+    ("ckpt=large",),
+    ("ckpt=ensemble",),
+)
 
 
 class _Run(NamedTuple):
@@ -46,10 +55,28 @@ def predict_speed(
         options: more of predict.py's.
     """
     count = len(PhotoFolder(str(photos)))
-    runs = [_predict(photos, ckpt, options) for _ in range(rounds)]
+    with tempfile.TemporaryDirectory() as folder:
+        words = [f"ckpt={_checkpoint(ckpt, Path(folder))}", *options]
+        runs = [_predict(photos, words) for _ in range(rounds)]
     whole, inside = [count / r.seconds for r in runs], [r.photos_per_second for r in runs]
     yield Figure.of("predict", f"{count:,} photos, start-up included", whole, "photos/s")
     yield Figure.of("predict", f"{count:,} photos, without start-up", inside, "photos/s")
+
+
+def shipped_speed(photos: Path, rounds: int) -> Iterator[Figure]:
+    """Photos per second of predict.py with each of the models that ship, start-up left out.
+
+    Args:
+        photos: a folder of them.
+        rounds: that count.
+    """
+
+    def speed(words: Sequence[str]) -> float:
+        return _predict(photos, (*words, "pictures=none")).photos_per_second
+
+    works = {" ".join(words): lambda _, words=words: speed(words) for words in _SHIPPED}
+    for words, rates in in_turn(works, rounds).items():
+        yield Figure.of("shipped", f"predict.py {words}", rates, "photos/s")
 
 
 def predict_memory(
@@ -62,23 +89,21 @@ def predict_memory(
     files = [Path(path).absolute() for path in PhotoFolder(str(photos)).paths]
     peaks = []
     for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
             for number in range(count):
                 source = files[number % len(files)]
                 Path(folder, f"{number + 1}{source.suffix}").symlink_to(source)
-            peaks.append(_predict(Path(folder), ckpt, options).peak)
+            words = [f"ckpt={_checkpoint(ckpt, Path(other))}", *options]
+            peaks.append(_predict(Path(folder), words).peak)
         yield Figure.of("memory", f"predict.py, {count:,} photos: peak", peaks[-1:], "MB")
     yield Figure.of("memory", "most photos / fewest: ratio", [peaks[-1] / peaks[0]], "times")
 
 
-def _predict(photos: Path, ckpt: Path | None, options: Sequence[str]) -> _Run:
+def _predict(photos: Path, options: Sequence[str]) -> _Run:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if ckpt is None:
-            ckpt = folder / "random.ckpt"
-            _save_random(ckpt)
         command = [
-            sys.executable, str(ROOT / "predict.py"), f"ckpt={ckpt.absolute()}",
+            sys.executable, str(ROOT / "predict.py"),
             f"photos={photos.absolute()}", f"output_dir={folder / 'out'}", *options,
         ]  # fmt: skip
         start = time.perf_counter()
@@ -94,10 +119,14 @@ def _predict(photos: Path, ckpt: Path | None, options: Sequence[str]) -> _Run:
         return _Run(seconds, metrics["photos_per_second"], peak)
 
 
-def _save_random(path: Path) -> None:
-    """A checkpoint of the CPU default, untrained: as fast as a trained one, since no box is
-    dropped by its score."""
+def _checkpoint(given: Path | None, folder: Path) -> Path:
+    """The one given, or in a folder the CPU default's, untrained: as fast as a trained one, since
+    no box is dropped by its score."""
+    if given:
+        return given.absolute()
+    path = folder / "random.ckpt"
     config = train_config()
     state = {f"model.{k}": v for k, v in build(config["model"]).state_dict().items()}
     description = checkpoint.describe(config, versions())
     torch.save({checkpoint.KEY: description, "state_dict": state}, path)
+    return path

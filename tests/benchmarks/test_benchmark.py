@@ -134,6 +134,20 @@ def test_predict(data: Path) -> None:
     assert 0 < whole < speed["40 photos, without start-up"].value
 
 
+def test_the_models_that_ship_take_turns(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = "import json, sys; from pathlib import Path; words = sys.argv[1:]\n"
+    echo += "folder = Path(next(w for w in words if w.startswith('output_dir='))[11:])\n"
+    echo += "folder.mkdir(); speed = 8 if 'ckpt=ensemble' in words else 45\n"
+    echo += "(folder / 'metrics.json').write_text(json.dumps({'photos_per_second': speed}))\n"
+    (tmp_path / "predict.py").write_text(echo)
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    found = named(list(script.shipped_speed(data / "train", rounds=1)))
+    assert found["predict.py ckpt=small"].value == 45
+    assert found["predict.py ckpt=ensemble"].value == 8
+
+
 def test_a_failing_predict_py_says_why(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
