@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from digits.errors import DigitsError
 from digits.types import Record, RowTexts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
@@ -135,7 +137,8 @@ def write_detections(path: Path, header: dict[str, Any], records: Iterable[Recor
         writer.close()
 
 
-def to_coco_boxes(boxes: Tensor) -> list[list[float]]:
+def to_coco_boxes(boxes: "Tensor") -> list[list[float]]:
     """Boxes xyxy as COCO's `[x_min, y_min, width, height]`, rounded to 1/100 pixel."""
-    xywh = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1)
+    corners = np.asarray(boxes)
+    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     return [[round(v, 2) for v in box] for box in xywh.tolist()]
