@@ -32,8 +32,8 @@ def main() -> None:
         "detections", type=Path, help="detections.json that predict.py wrote with it on valid"
     )
     parser.add_argument("--labels", type=Path, required=True, help="COCO JSON of valid")
-    parser.add_argument("--inference", nargs="*", default=[], metavar="KEY=VALUE",
-                        help="what +inference.KEY=VALUE was for predict.py; kept")  # fmt: skip
+    parser.add_argument("--inference", nargs="*", action="extend", default=[], metavar="KEY=VALUE",
+                        help="what inference.KEY=VALUE was for predict.py; kept")  # fmt: skip
     options = parser.parse_args()
 
     loaded = checkpoint.load(options.checkpoint)

@@ -78,12 +78,15 @@ def test_a_finished_checkpoint_is_calibrated_anew(
         calibrate.main()
     assert "made with other weights than those of" in capsys.readouterr().err
     content = json.loads(files[0].read_text())
-    content["header"] = checkpoint.header(before, path, {"min_size": 56})
+    content["header"] = checkpoint.header(
+        before, path, {"min_size": 56, "box_detections_per_img": 20}
+    )
     files[0].write_text(json.dumps(content))
     with pytest.raises(SystemExit):
         calibrate.main()
     assert "made with other settings than those of" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", [*arguments, "--inference", "min_size=56"])
+    settings = ["--inference", "min_size=56", "--inference", "box_detections_per_img=20"]
+    monkeypatch.setattr(sys, "argv", [*arguments, *settings])
     calibrate.main()
     assert "reading: calibrated on 60 photos" in capsys.readouterr().out
     loaded = checkpoint.load(path)
