@@ -78,8 +78,7 @@ def test_an_interrupted_synthetic_run_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(dataset, "render", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        synthetic.main([str(tmp_path / "out"), "--count", "3"])
+    assert exit_code(synthetic.main, str(tmp_path / "out"), "--count", "3") == 130
     assert list(tmp_path.iterdir()) == []
 
 

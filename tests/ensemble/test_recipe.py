@@ -44,7 +44,7 @@ BAD: list[tuple[object, str]] = [
         None, 3, [], ["a"], [{}], MEMBERS[:2] + MEMBERS[:1], [MEMBERS[0] | {"name": 3}],
         [MEMBERS[0] | {"name": "fusion"}])),
     *((SHIPPED | {name: v}, name) for name in ("boxes", "numbers") for v in (None, 3, "gone")),
-    (SHIPPED | {"fusion": None}, "boxes: taken from the fusion, but there is none"),
+    (SHIPPED | {"fusion": None}, "numbers: taken from the fusion, but there is none"),
     *((SHIPPED | {"refine": v}, "refine: expected true or false") for v in (None, 1, "yes")),
     *((SHIPPED | {"fusion": v}, "fusion: expected named values") for v in (3, [], "wbf")),
     *((fusion(weights=v), "weight") for v in (
