@@ -53,7 +53,7 @@ def resnet50_fpn(
     if weights == "coco" and state is not None:
         # Trained with batch normalisation of eps = 0; ours adds 1e-5 to the variances.
         state = {k: v - 1e-5 if k.endswith("running_var") else v for k, v in state.items()}
-    maskable = norm != "group"  # whose means are of the whole map
+    maskable = False
     return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
 
 
@@ -85,7 +85,7 @@ def resnet50_fpn_v2(
         extra_map=True,
         rpn_convs=2,
         box_head=box_head,
-        maskable=norm != "group",
+        maskable=False,
         state=state,
     )
 
@@ -101,7 +101,7 @@ def resnet101_fpn(
     features, state = _features(
         resnet101, weights, None, imagenet, trainable_layers, norm, stochastic_depth
     )
-    maskable = norm != "group"
+    maskable = False
     return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
 
 
