@@ -14,7 +14,7 @@ from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import find_files
 from digits.ensemble.options import stored_fit
-from digits.inference.detect import choose_device, detect_photos, scaled_to
+from digits.inference.detect import choose_device, detect_photos
 from digits.inference.options import InferenceOptions
 from digits.inference.workers import Workers
 from digits.own_code import import_trusted
@@ -22,7 +22,7 @@ from digits.reading import CalibratedReader, Reader
 from digits.reading.result import Result, to_result
 from digits.recognition.checkpoint import open_recognizers
 from digits.recognition.recognizer import Recognizer
-from digits.types import Detections, Record
+from digits.types import Detections, Record, scaled_to
 
 
 class NumberReader:
@@ -103,7 +103,7 @@ class NumberReader:
         with Workers(self.device) as workers:
             members = [
                 [
-                    scaled_to(found, tensor, *size)
+                    scaled_to(found, tensor.shape[1:], size)
                     for found, (tensor, size) in zip(
                         detect_photos(model, pixels, options, workers), prepared, strict=True
                     )

@@ -157,6 +157,26 @@ def reading_labels(reading: Reading, labels: "Tensor") -> np.ndarray:
     return classes
 
 
+def scaled_to(detections: Detections, seen: Sequence[int], size: tuple[int, int]) -> Detections:
+    """Detections with boxes in pixels of the file that a photo was reduced from.
+
+    Args:
+        detections: in pixels of the reduced photo.
+        seen: its height and width.
+        size: height and width of the file's.
+    """
+    scale = np.tile(np.divide(size, seen)[::-1], 2).astype(np.float32)
+    boxes = detections["boxes"]
+    factors = scale if isinstance(boxes, np.ndarray) else boxes.new_tensor(scale)
+    scaled = detections | {"boxes": boxes * factors}
+    if "rows" in detections:
+        scaled["rows"] = [
+            {**row, "boxes": (np.array(row["boxes"], np.float32) * scale).tolist()}
+            for row in detections["rows"]
+        ]
+    return scaled
+
+
 def weighed(rows: Sequence[RowTexts], share: float) -> list[RowTexts]:
     """Rows whose plausibility counts only by a share, beside those of others."""
     return [row | {"weight": row["weight"] + math.log(share)} for row in rows]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import cast, overload
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from digits.export.session import Run, open_onnx, open_session
 from digits.passes.found import Found
 from digits.reading.result import Result, to_result
 from digits.recognition.asking import read_rows
-from digits.types import Detections
+from digits.types import Detections, scaled_to
 
 
 class ExportedReader:
@@ -81,20 +81,15 @@ class ExportedReader:
         found = self._detect(upright)
         if self.about.zoom is not None:
             self.about.zoom.improve(upright, found, self._detect, self.about.min_size)
-        detections: list[dict[str, Any]] = list(found.detections())
+        detections = cast(list[Detections], list(found.detections()))
         if self.recognizer is not None and self.about.crops is not None:
-            for here, rows in zip(
-                detections,
-                read_rows(pixels, detections, self.about.crops, self._frames),
-                strict=True,
-            ):
+            read = read_rows(pixels, detections, self.about.crops, self._frames)
+            for here, rows in zip(detections, read, strict=True):
                 here["rows"] = rows
-        for here, array, (_, size) in zip(detections, pixels, opened, strict=True):
-            scale = np.tile(np.divide(size, array.shape[:2])[::-1], 2).astype(np.float32)
-            here["boxes"] = here["boxes"] * scale
-            for row in here.get("rows", ()):
-                row["boxes"] = (np.float32(row["boxes"]) * scale).tolist()
-        return cast(list[Detections], detections)
+        return [
+            scaled_to(here, array.shape[:2], size)
+            for here, array, (_, size) in zip(detections, pixels, opened, strict=True)
+        ]
 
     def _detect(self, photos: Sequence[np.ndarray], enlargement: float = 1.0) -> Found:
         """One pass over photos `(3, H, W)`, those of one size together."""

@@ -11,7 +11,7 @@ from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions
 from digits.inference.workers import Workers
 from digits.recognition.recognizer import Recognizer
-from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, weighed
+from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, scaled_to, weighed
 
 # What is sorted by shape at once: so many batches, or fewer photos where they hold more bytes, so
 # that people who wait for large photos see them one after the other.
@@ -89,7 +89,7 @@ def detect(
             for photo, target, name, here in zip(photos, targets, named, found, strict=True):
                 height, width = target.get("size", photo.shape[1:])
                 record: Record = {
-                    **scaled_to(here, photo, height, width),
+                    **scaled_to(here, photo.shape[1:], (height, width)),
                     "image_id": target["image_id"],
                     "file_name": name,
                     "height": height,
@@ -133,18 +133,6 @@ def _with_rows(
         for mine, more in zip(rows, recognizer.read(photos, detections), strict=True):
             mine += weighed(more, 1 / len(recognizers))
     return [found | {"rows": mine} for found, mine in zip(detections, rows, strict=True)]
-
-
-def scaled_to(detections: Detections, photo: Tensor, height: int, width: int) -> Detections:
-    """Detections with boxes in pixels of the file that the photo was reduced from."""
-    scale = torch.tensor([width / photo.shape[2], height / photo.shape[1]]).repeat(2)
-    scaled = detections | {"boxes": detections["boxes"] * scale}
-    if "rows" in detections:
-        scaled["rows"] = [
-            row | {"boxes": (torch.tensor(row["boxes"]) * scale).tolist()}
-            for row in detections["rows"]
-        ]
-    return scaled
 
 
 def _readable(
