@@ -3,17 +3,20 @@
 import csv
 import json
 import shutil
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
-from conftest import ROOT, TINY, run_script
+from conftest import ROOT, TINY, run_script, save_photo
 from PIL import Image
 
 from digits import checkpoint, resources
+from digits.data import folder as photos
 from digits.detections import read_detections
 from digits.types import CLASS_NAMES
 
@@ -384,3 +387,30 @@ def test_tilted_bundled_numbers_are_read(predict: Script) -> None:
     outcome = predict(f"photos={BUNDLED}")
     read = {row["file_name"]: row["number"] for row in rows(outcome.folder / "numbers.csv")}
     assert read["house-327.png"] == "327"
+
+
+def test_photos_are_not_kept(
+    predict: Script,
+    trained: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(150):
+        save_photo(tmp_path / "photos" / f"{number}.png", seed=number)
+    read: list[weakref.ref] = []
+    alive: list[int] = []
+    load = photos.load_reduced
+
+    def loading(path: Path, longest: int) -> tuple[torch.Tensor, tuple[int, int]]:
+        photo, size = load(path, longest)
+        pixels = photo.numpy().copy()  # lives as long as any tensor that shares its memory
+        alive.append(sum(seen() is not None for seen in read))
+        read.append(weakref.ref(pixels))
+        return torch.from_numpy(pixels), size
+
+    monkeypatch.setattr(photos, "load_reduced", loading)
+    ckpt = trained.folder / "best.ckpt"
+    done = predict(f"ckpt={ckpt}", f"photos={tmp_path / 'photos'}", "batch_size=2", "pictures=all")
+    assert done.code == 0 and len(alive) >= 150
+    assert 0 < max(alive) < 80  # those of the sheet, and four batches
