@@ -1,47 +1,26 @@
-"""The closed table of what a checkpoint may name: names to our own functions, nothing else.
+"""What a checkpoint may name: our own functions that `digits.options` declares, nothing else.
 
 What comes from a file is never handed to Hydra, whose `instantiate` runs any function and resolves
 interpolations. A user's own backbones come in by naming their module (`digits.own_code`). Names are
-public: where code moves or arguments change, the tables below map the old ones to the new ones, so
-that older checkpoints still load.
+public: where code moves or arguments change, `_RENAMED` maps the old ones to the new ones, so that
+older checkpoints still load.
 """
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from digits.errors import DigitsError
 from digits.options.checking import check_group
+from digits.options.models import BACKBONES, DETECTORS, NETWORKS
+from digits.options.reading import TARGETS as READERS
 from digits.own_code import find_trusted
 from digits.reading import Reader
 
 if TYPE_CHECKING:
     from torch import nn
 
-_DETECTORS = ("digits.models.detector.build_detector",)
-_BACKBONES = (
-    "digits.models.families.convnext_base_fpn",
-    "digits.models.families.convnext_tiny_fpn",
-    "digits.models.families.mobilenet_v3_large_fpn",
-    "digits.models.families.swin_t_fpn",
-    "digits.models.families.vgg16",
-    "digits.models.ppocr.ppocr_fpn",
-    "digits.models.resnets.resnet101_fpn",
-    "digits.models.resnets.resnet50_fpn",
-    "digits.models.resnets.resnet50_fpn_v2",
-    "digits.models.small.small_fpn",
-    "digits.models.timm_fpn.timm_fpn",
-)
-_RECOGNIZERS = (
-    "digits.recognition.weights.ppocr_recognizer",
-    "digits.recognition.weights.small_recognizer",
-)
-_READERS = (
-    "digits.reading.calibrated.CalibratedReader",
-    "digits.reading.rules.CascadeReader",
-    "digits.reading.rules.ThresholdReader",
-)
 # (name, old argument) to the new argument and what its values became.
 _RENAMED: dict[tuple[str, str], tuple[str, dict[Any, Any]]] = {
     ("digits.models.ppocr.ppocr_fpn", "whole"): ("stages", {False: 2, True: 3}),
@@ -58,14 +37,14 @@ def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> "nn.Mod
         trust: modules whose own functions may be named as its backbone.
 
     Raises:
-        DigitsError: a name that is not in the table, arguments that are not plain data or wrong.
+        DigitsError: a name that is not declared, arguments that are not plain data or wrong.
     """
     arguments = {name: value for name, value in config.items() if name != "backbone"}
     backbone = dict(config["backbone"])
-    if "weights" in backbone or backbone.get("_target_") in _BACKBONES:
+    if "weights" in backbone or backbone.get("_target_") in BACKBONES:
         backbone["weights"] = "none"  # they are in the checkpoint
-    spec = _call(_BACKBONES, backbone, "model.backbone", trust)
-    model: nn.Module = _call(_DETECTORS, arguments, "model", backbone=spec)
+    spec = _call(BACKBONES, backbone, "model.backbone", trust)
+    model: nn.Module = _call(DETECTORS, arguments, "model", backbone=spec)
     return model
 
 
@@ -78,8 +57,8 @@ def check(config: Mapping[str, Any]) -> None:
         DigitsError: as `build_model`.
     """
     model = {name: value for name, value in config["model"].items() if name != "backbone"}
-    _resolve(_DETECTORS, model, "model")
-    _resolve(_READERS, config["reading"], "reading")
+    _resolve(DETECTORS, model, "model")
+    _resolve(READERS, config["reading"], "reading")
 
 
 def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> None:
@@ -94,8 +73,8 @@ def refuse_unreadable(config: Mapping[str, Any], trust: Sequence[str] = ()) -> N
     """
     try:
         check(config)
-        _resolve(_BACKBONES, config["model"]["backbone"], "model.backbone", trust)
-        if config["model"]["backbone"]["_target_"] not in _BACKBONES:
+        _resolve(BACKBONES, config["model"]["backbone"], "model.backbone", trust)
+        if config["model"]["backbone"]["_target_"] not in BACKBONES:
             import torch
 
             with torch.device("meta"):  # as a checkpoint's network is built first
@@ -110,7 +89,7 @@ def build_recognizer(config: Mapping[str, Any]) -> "nn.Module":
     Raises:
         DigitsError: as `build_model`.
     """
-    network: nn.Module = _call(_RECOGNIZERS, dict(config) | {"weights": "none"}, "network")
+    network: nn.Module = _call(NETWORKS, dict(config) | {"weights": "none"}, "network")
     return network
 
 
@@ -120,7 +99,7 @@ def build_reader(config: Mapping[str, Any]) -> Reader:
     Raises:
         DigitsError: as `build_model`.
     """
-    reader: Reader = _call(_READERS, config, "reading")
+    reader: Reader = _call(READERS, config, "reading")
     return reader
 
 
@@ -139,7 +118,7 @@ def migrate(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(
-    allowed: tuple[str, ...],
+    allowed: Collection[str],
     config: Mapping[str, Any],
     where: str,
     trust: Sequence[str] = (),
@@ -155,7 +134,7 @@ def _call(
 
 
 def _resolve(
-    allowed: tuple[str, ...], config: Mapping[str, Any], where: str, trust: Sequence[str] = ()
+    allowed: Collection[str], config: Mapping[str, Any], where: str, trust: Sequence[str] = ()
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The function that a part of a configuration names, and its arguments."""
     name = config.get("_target_")
@@ -170,9 +149,9 @@ def _resolve(
     return build, arguments
 
 
-def _foreign(name: object, where: str, allowed: tuple[str, ...]) -> DigitsError:
+def _foreign(name: object, where: str, allowed: Collection[str]) -> DigitsError:
     known = ", ".join(allowed) or "none"
-    own = " A backbone of your own wants trust=MODULE." if allowed is _BACKBONES else ""
+    own = " A backbone of your own wants trust=MODULE." if allowed is BACKBONES else ""
     return DigitsError(
         f"The checkpoint asks to run {name!r} as {where}; allowed there: {known}.{own}"
     )

@@ -16,11 +16,10 @@ from digits.models.state import WithoutRandomWeights, check_finite, misfits, to_
 from digits.reading import Reader
 from digits.reading.base import ReaderState
 from digits.reading.state import FittedReader
-from digits.torch_files import load_plain
 from digits.types import CLASS_NAMES
 
 KEY = "digits"  # where our description lies in a Lightning checkpoint
-FORMAT = 2  # 1, without a number: before 2026-11-26
+FORMAT = 2  # 1 has no number
 
 Checkpoint = dict[str, Any]
 """A Lightning checkpoint, with our description under `KEY`."""
@@ -97,7 +96,7 @@ def read(path: Path, key: str, migrate: Callable[[dict[str, Any]], dict[str, Any
         )
     where = f"{key}={path}"
     try:
-        checkpoint = load_plain(path)
+        checkpoint = torch_files.load_plain(path)
         if not isinstance(checkpoint, dict):
             raise TypeError(f"a {type(checkpoint).__name__}")
         description, state = dict(checkpoint[KEY]), checkpoint["state_dict"]

@@ -14,13 +14,14 @@ from hydra.errors import InstantiationException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from digits.errors import DigitsError
 
 # highlight=False and soft_wrap keep paths whole in logs and pipes; without markup, names with
 # brackets are what they are, in tables too.
 console = Console(highlight=False, soft_wrap=True, markup=False)
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -74,7 +75,7 @@ def banner(title: str, details: Mapping[str, object]) -> None:
     """Say what is about to run."""
     console.print(title, style="bold")
     for name, value in details.items():
-        console.print(f"  {name:<16} {value}", markup=False)
+        console.print(f"  {name:<16} {value}")
 
 
 def result_table(
@@ -89,9 +90,9 @@ def result_table(
         table.add_row(name, f"{value}" if whole else f"{value:.{1 if value >= 10 else 4}f}")
     console.print(table)
     for name, path in paths.items():
-        console.print(f"  {name:<16} {path}", markup=False)
+        console.print(f"  {name:<16} {path}")
     if then:
-        console.print(f"Next: {then}", markup=False)
+        console.print(f"Next: {then}")
 
 
 def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
@@ -137,8 +138,7 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         line = error_line(error)
         if line is None:
             raise
-        line = line.replace("[", "\\[")
-        _errors.print(f"[bold red]Error:[/bold red] {line}", markup=True)
+        _errors.print(Text.assemble(("Error:", "bold red"), f" {line}"))
     sys.exit(code)  # not within the handler, whose frames would live on to the interpreter's end
 
 

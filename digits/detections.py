@@ -101,8 +101,7 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
     if many:
         console.print(
             f"{path}: {many} photos have more than {MOST_BOXES} boxes; the surest {MOST_BOXES} of "
-            "each are used.",
-            markup=False,
+            "each are used."
         )
     return content.header, records
 

@@ -110,7 +110,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _print_and_end(text: str) -> NoReturn:
-    console.print(text, markup=False)
+    console.print(text)
     sys.exit(0)
 
 

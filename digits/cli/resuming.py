@@ -8,9 +8,10 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from digits.cli.words import quoted
 from digits.console import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
@@ -56,18 +57,14 @@ def expanded(words: list[str]) -> list[str]:
     beside = [w for w in given if w.startswith("~") or ("=" in w and not w.startswith("-"))]
     flags = [word for word in given if word not in beside]
     new = _parse(beside, "resume=")
-    ends = [f"ckpt_path={_quoted(run.path)}", "hydra.mode=RUN"]
+    ends = [f"ckpt_path={quoted(str(run.path))}", "hydra.mode=RUN"]
     if not any(one.key_or_group == "output_dir" for one in new):
-        ends.append(f"output_dir={_quoted(run.path.parent)}")
+        ends.append(f"output_dir={quoted(str(run.path.parent))}")
     # No file may say what code is trusted, whoever wrote it there.
     changed = {one.key_or_group for one in new if not one.is_add()}
     kept = [one for one in kept if one.key_or_group != "trust"]
     replayed = [one for one in kept if one.is_add() or one.key_or_group not in changed]
     return [*flags, *(str(one.input_line) for one in replayed), *beside, *ends]
-
-
-def _quoted(path: Path) -> str:
-    return QuotedString(str(path), Quote.single).with_quotes()
 
 
 def _parse(words: Sequence[str], where: str) -> list[Override]:

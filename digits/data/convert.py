@@ -69,9 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for split, data in convert(options.data, options.out).items():
         labels = f"{data.box_count:,} digits" if data.labelled else "no labels"
-        console.print(f"{split:6} {len(data):,} photos, {labels}", markup=False)
+        console.print(f"{split:6} {len(data):,} photos, {labels}")
     command = f"python train.py data=coco data.root={options.out}"
-    console.print(f"{options.out}: written. Train on it: {command}", markup=False)
+    console.print(f"{options.out}: written. Train on it: {command}")
 
 
 if __name__ == "__main__":

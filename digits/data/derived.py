@@ -36,4 +36,4 @@ def write(options: argparse.Namespace, change: Callable[[PhotoDataset], PhotoDat
         raise DigitsError(f"--split {split}: expected the name of a split.")
     write_splits(out, {split: change(open_split(split, options.data))}, unlabelled="")
     command = f"python predict.py data=coco data.root={out} split={split}"
-    console.print(f"{out}: written. Read it: {command}", markup=False)
+    console.print(f"{out}: written. Read it: {command}")

@@ -67,7 +67,7 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
     if skipped:
         each = ", ".join(f"{n} {suffix}" for suffix, n in sorted(skipped.items()))
         how = " (or, for HEIC, pip install 'digits[heic]')" if ".heic" in skipped else ""
-        console.print(f"photos: not read: {each}; save them as JPEG{how}.", markup=False)
+        console.print(f"photos: not read: {each}; save them as JPEG{how}.")
     return list(found)
 
 

@@ -125,8 +125,7 @@ def _recipe(
             )
         console.print(
             f"No labels to fit to: weights {list(fusion.weights)}, not tuned; numbers read by "
-            f"{reader.description}.",
-            markup=False,
+            f"{reader.description}."
         )
         return Recipe(infos, fusion, refine=submission.refines(False))
     with Fuser([member.records for member in members]) as fuser:
@@ -209,7 +208,7 @@ def _open_valid(open_split: Callable[[str], PhotoDataset] | None) -> PhotoDatase
     try:
         valid = open_split("valid")
     except DigitsError as error:
-        console.print(f"valid: {str(error).splitlines()[0]}", markup=False)
+        console.print(f"valid: {str(error).splitlines()[0]}")
         return None
     return valid if valid.labelled else None
 

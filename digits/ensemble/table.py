@@ -26,4 +26,4 @@ def show(recipe: Recipe) -> None:
         used = recipe.fusion
         console.print(f"fusion: wbf, IoU {used.iou:g}, score floor {used.score_floor:g}")
     for line in recipe.choices():
-        console.print(line, markup=False)
+        console.print(line)

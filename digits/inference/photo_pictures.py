@@ -8,7 +8,6 @@ from digits.evaluation.pictures import Picture, draw_picture, save_image
 from digits.inference.results import PhotoResult
 from digits.types import Reading, Record
 
-CHOICES = ("all", "doubtful", "none")
 MOST = 200  # pictures; of more photos than that only the doubtful ones are drawn
 
 
@@ -17,7 +16,7 @@ class PhotoPictures:
 
     Args:
         folder: of the pictures; made when the first is drawn.
-        choice: of `CHOICES`. Doubtful are numbers that are not accepted, or wrong.
+        choice: `all`, `doubtful` (numbers that are not accepted, or wrong), or `none`.
         count: of photos.
     """
 

@@ -82,7 +82,7 @@ class Report:
 
         Args:
             seconds: that detecting and reading took, where photos per second mean something.
-            scored: items to score in the place of those added (`digits.inference.pipeline.Source`).
+            scored: items to score in the place of those added (`digits.inference.source.Source`).
         """
         rate: dict[str, float] = {"photos": self._count}
         if seconds is not None:

@@ -8,6 +8,7 @@ from digits.options.types import (
     Amount,
     File,
     Group,
+    Nothing,
     NotNegative,
     Photos,
     Seed,
@@ -88,10 +89,6 @@ class ColorJitter(TypedDict, total=False):
     contrast: Amount | Annotated[list[Amount], _TWO] | None
     saturation: Amount | Annotated[list[Amount], _TWO] | None
     hue: _Turn | Annotated[list[_Turn], _TWO] | None
-
-
-class Nothing(TypedDict, total=False):
-    """No settings at all."""
 
 
 TARGETS = {

@@ -11,6 +11,7 @@ from digits.options.types import (
     File,
     Group,
     Index,
+    Nothing,
     NotNegative,
     Share,
 )
@@ -107,10 +108,6 @@ class OneCycle(TypedDict, total=False):
     rise: Annotated[float, Meta(ge=0, lt=1)]
     start: NotNegative
     final: NotNegative
-
-
-class Nothing(TypedDict, total=False):
-    """No settings at all."""
 
 
 class ModelCheckpoint(TypedDict, total=False):

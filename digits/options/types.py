@@ -1,14 +1,10 @@
 """Kinds of values that settings share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-_LARGEST = 1.0e30
-
-Number = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]  # neither NaN nor infinity
-NotNegative = Annotated[float, Meta(ge=0, le=_LARGEST)]
-Positive = Annotated[float, Meta(gt=0, le=_LARGEST)]
+NotNegative = Annotated[float, Meta(ge=0, le=1.0e30)]  # neither NaN nor infinity
 Amount = Annotated[float, Meta(ge=0, le=10)]  # of a change: fractions, tangents, digit heights
 Share = Annotated[float, Meta(ge=0, le=1)]
 Part = Annotated[float, Meta(gt=0, le=1)]
@@ -31,3 +27,7 @@ Files = File | list[File]
 
 Group = dict[str, Any]
 """Another group, checked by its own declaration."""
+
+
+class Nothing(TypedDict, total=False):
+    """No settings at all."""

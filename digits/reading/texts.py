@@ -5,7 +5,6 @@ of digits gets the sum over rows of exp(weights x evidence); these sums, as shar
 probability. The weights are plain numbers, fitted to labelled photos.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from digits.geometry import overlaps
 from digits.reading.features import Candidates
+from digits.reading.weighing import RIGHT, WRONG, log_odds
 from digits.types import RowTexts
 
 EVIDENCE = (
@@ -28,7 +28,6 @@ PRIOR = np.array([1.0, 0.6, 0.4, 1.5, 0.3])
 _LENGTHS = np.log([0.154, 0.543, 0.26, 0.043, 0.0005, 0.0002])
 _SAME_PLACE = 0.5  # intersection over union above which a row's box is a candidate's
 _UNSEEN = -12.0  # log-probability of a string that a row was not asked about
-_RIGHT, _WRONG = 1, 2  # columns of the outcomes' probabilities (`digits.reading.weighing`)
 
 
 @dataclass(frozen=True)
@@ -114,18 +113,17 @@ def decide_text(rows: Rows, weights: np.ndarray) -> TextDecision:
     if fits.any():  # a box per digit, where any row has that
         support = np.where(fits, support, -np.inf)
     places = rows.places[int(support.argmax())]
-    log_share = min(float(shares[first]), -1e-9)
     return TextDecision(
         text,
         places[places >= 0],
-        log_share - math.log(-math.expm1(log_share)),
+        log_odds(float(shares[first])),
         rows.texts[others[0]] if others else "",
     )
 
 
 def _classes(photo: Candidates, chances: np.ndarray) -> np.ndarray:
     """Log-probability `(K + 1, 10)` of each digit at each candidate; last, where there is none."""
-    right = chances[:, _RIGHT] / (chances[:, _RIGHT] + chances[:, _WRONG])
+    right = chances[:, RIGHT] / (chances[:, RIGHT] + chances[:, WRONG])
     right = right.clip(1e-3, 1 - 1e-3)
     shares = np.repeat((1 - right)[:, None] * 0.3 / 9, 10, axis=1)
     rows = np.arange(len(right))

@@ -92,7 +92,7 @@ def decide(photo: Candidates, chances: np.ndarray) -> Decision:
     total = float(np.where(keep, logs[:, RIGHT], logs[:, NOTHING]).sum())
     kept = _in_order(photo, keep)
     runner_up = _runner_up(photo, logs, gain, keep)
-    return Decision(kept, number_of(photo.labels[kept]), _log_odds(total), runner_up)
+    return Decision(kept, number_of(photo.labels[kept]), log_odds(total), runner_up)
 
 
 def _runner_up(photo: Candidates, logs: np.ndarray, gain: np.ndarray, keep: np.ndarray) -> str:
@@ -122,6 +122,7 @@ def _sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-min(max(value, -30), 30)))
 
 
-def _log_odds(log_probability: float) -> float:
+def log_odds(log_probability: float) -> float:
+    """The log-odds of a probability, finite where it is 1."""
     log_probability = min(log_probability, -1e-9)
     return log_probability - math.log(-math.expm1(log_probability))

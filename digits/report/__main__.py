@@ -22,7 +22,7 @@ def main() -> None:
         "folders", type=Path, nargs="+", help="of runs, predictions, fusions or sweeps"
     )
     for folder in parser.parse_args().folders:
-        console.print(f"report: {write_page(folder)}", markup=False)
+        console.print(f"report: {write_page(folder)}")
 
 
 if __name__ == "__main__":

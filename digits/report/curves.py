@@ -101,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     own = options.folders[0] if len(options.folders) == 1 else Path()
     out = options.out or own / "curves.png"
-    console.print(f"curves: {save_curves(out, find_runs(options.folders))}", markup=False)
+    console.print(f"curves: {save_curves(out, find_runs(options.folders))}")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _run_job(main: Main, cfg: Any) -> float | None:
         line = error_line(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
         with atomic_write(folder / ERROR_FILE) as file:
             file.write(f"{line}\n\n{traceback.format_exc()}")
-        console.print(f"Error in job {folder.name}: {line}", style="red", markup=False)
+        console.print(f"Error in job {folder.name}: {line}", style="red")
     gc.collect()  # Trainer and module hold each other
     torch.cuda.empty_cache()
     write_table(folder.parent)

@@ -120,19 +120,19 @@ def print_table(folder: Path, jobs: list[dict[str, Any]], paths: Mapping[str, Pa
     console.print(table)
     for job in jobs:
         if job["error"]:
-            console.print(f"  {job['job']} failed: {job['error']}", markup=False)
-    console.print(f"  {'checkpoints':<16} {folder}/JOB/best.ckpt", markup=False)
+            console.print(f"  {job['job']} failed: {job['error']}")
+    console.print(f"  {'checkpoints':<16} {folder}/JOB/best.ckpt")
     for name, path in ({"all columns": folder / "sweep.csv"} | dict(paths)).items():
-        console.print(f"  {name:<16} {path}", markup=False)
+        console.print(f"  {name:<16} {path}")
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
         best = Path(finished[0]["checkpoint"])
         reads = _reads(best.with_name("config.yaml"))
         predict = "python predict.py ckpt="
-        console.print(f"Next: {predict}{shlex.quote(str(best))} {reads}", markup=False)
+        console.print(f"Next: {predict}{shlex.quote(str(best))} {reads}")
     if len(finished) > 1:
         fused = f"{predict}{shlex.quote(str(folder))} {reads}"
-        console.print(f"All {len(finished)}, fused: {fused}", markup=False)
+        console.print(f"All {len(finished)}, fused: {fused}")
 
 
 def _table(folder: Path, jobs: list[dict[str, Any]], headings: list[str]) -> Table:

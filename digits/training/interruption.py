@@ -73,7 +73,7 @@ class Interruption(Callback):
         what = f"Kept: {last}{self._kept}. Go on: {self.go_on}"
         what = what if last.is_file() else "Nothing was saved yet."
         name = _NAMES[signal.Signals(self._received or signal.SIGTERM)]
-        console.print(f"Stopped by {name}. {what}", markup=False)
+        console.print(f"Stopped by {name}. {what}")
 
     def _stops(self, trainer: L.Trainer) -> bool:
         mine = self._received is not None

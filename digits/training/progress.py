@@ -106,7 +106,7 @@ class EpochLine(_Epoch):
         scores = trainer.callback_metrics
         shown = [f"{name} {float(scores[name]):.3f}" for name in _SHOWN if name in scores]
         parts = ", ".join([f"mean loss {self.loss:.3f}", *shown, f"{self.rate:.0f} photos/s"])
-        console.print(f"{epoch_name(trainer)}: {parts}", markup=False)
+        console.print(f"{epoch_name(trainer)}: {parts}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         pl_module.log("train/loss_epoch", self.loss)

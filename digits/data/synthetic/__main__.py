@@ -25,11 +25,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.bare:
         write_splits(options.out, {"test": BareHouses(options.count, options.seed)})
         command = f"python predict.py photos={options.out}/test"
-        console.print(f"{options.out}: written. Read it: {command}", markup=False)
+        console.print(f"{options.out}: written. Read it: {command}")
         return
     write(options.out, options.count, options.seed)
     command = f"python train.py data=coco data.root={options.out}"
-    console.print(f"{options.out}: written. Train on it: {command}", markup=False)
+    console.print(f"{options.out}: written. Train on it: {command}")
 
 
 if __name__ == "__main__":
