@@ -44,6 +44,13 @@ def load(
     Raises:
         digits.errors.DigitsError: no such checkpoint or device, or a file that is not one of ours.
     """
+    if not isinstance(ckpt, str | Path):
+        from digits.errors import DigitsError
+
+        raise DigitsError(
+            f"digits.load({ckpt!r:.60}): expected small, large, scratch, ensemble or the path of a "
+            f"checkpoint, got {type(ckpt).__name__}."
+        )
     if Path(ckpt).suffix.lower() in (".onnx", ".xml"):
         from digits.export.reader import ExportedReader
 

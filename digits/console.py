@@ -2,12 +2,16 @@
 
 import functools
 import logging
+import os
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
@@ -113,7 +117,7 @@ def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Ite
 
 def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
     """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1, and Ctrl-C
-    into a line and exit code 130.
+    and SIGTERM into a line and exit code 130 and 143.
 
     So too Hydra's error about an object that the configuration describes: a setting is wrong.
     """
@@ -130,7 +134,8 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
     code = 1
     warnings.formatwarning = _plain
     try:
-        return main(*args, **kwargs)
+        with _ended_by_sigterm():
+            return main(*args, **kwargs)
     except KeyboardInterrupt:
         _errors.print("Stopped by Ctrl-C.")
         code = 130  # the shell's for this signal
@@ -140,6 +145,27 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
             raise
         _errors.print(Text.assemble(("Error:", "bold red"), f" {line}"))
     sys.exit(code)  # not within the handler, whose frames would live on to the interpreter's end
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block in order: what is half written is removed, exit code 143."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a loading process, which has nothing to put in order
+            os._exit(128 + number)
+        _errors.print("Stopped by SIGTERM.")
+        sys.exit(128 + number)
+
+    process, before = os.getpid(), signal.getsignal(signal.SIGTERM)
+    ours = before is signal.SIG_DFL and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def error_line(error: Exception) -> str | None:

@@ -184,6 +184,16 @@ def test_a_checkpoint_of_ones_own(trained: Any) -> None:
         digits.load(device="tpu")
 
 
+@pytest.mark.parametrize("ckpt", [5, None, ["small"], ONE.read_bytes()])
+def test_what_is_no_checkpoint_is_one_line(ckpt: Any) -> None:
+    says = (
+        r"^digits.load\(.*expected small, .*or the path of a checkpoint, got (int|NoneT|list|bytes)"
+    )
+    with pytest.raises(DigitsError, match=says) as caught:
+        digits.load(ckpt)
+    assert len(str(caught.value)) < 200
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = digits.nothing  # type: ignore[attr-defined]

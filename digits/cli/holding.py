@@ -28,6 +28,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go)
 
 
+def is_first_process() -> bool:
+    """Whether this is the process of a run that holds its folder: the first, or the only one."""
+    return not any(os.environ.get(name, "0") != "0" for name in _RANKS)
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder, which is made where there is none, while the block runs.
@@ -38,7 +43,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         DigitsError: another run is writing there.
     """
-    if fcntl is None or any(os.environ.get(name, "0") != "0" for name in _RANKS):
+    if fcntl is None or not is_first_process():
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint
+from digits.cli.beside import refuse_without_effect
+from digits.cli.earlier import replace_prediction
 from digits.cli.holding import held
 from digits.cli.trust import trusted
 from digits.console import on_stderr, quiet
@@ -58,14 +60,17 @@ def _predict(cfg: DictConfig) -> float | None:
     # Photos from elsewhere are unlike the synthetic ones of the default data.
     alone = cfg.photos is not None and HydraConfig.get().runtime.choices["data"] == "synthetic"
     fit = stored_fit(config["ckpt"] if alone else None, config["fusion"].pop("fit"))
+    scales = config["tta"]["scales"]
+    members = len(files) or len(checkpoints) * len(scales)
+    words = HydraConfig.get().overrides.task
+    refuse_without_effect(words, members, bool(files), fit, scales)
+    replace_prediction(submission.folder, fit)
     fusion = FusionOptions(**config["fusion"], fit=fit)
     reader = instantiate(config["reading"])
     if files:
         return fuse_files(files, cfg.labels, reader, fusion, submission)
 
     device = choose_device(cfg.device)
-    scales = config["tta"]["scales"]
-    one = len(checkpoints) * len(scales) == 1 and not fit
     loaded = checkpoint.load(checkpoints[0])  # a bad one is refused before hours of work
     states = [checkpoint.reader_state(loaded)]
     states += [checkpoint.reader_state(checkpoint.load(path)) for path in checkpoints[1:]]
@@ -84,14 +89,14 @@ def _predict(cfg: DictConfig) -> float | None:
     if cfg.photos is not None:
         data: PhotoDataset = PhotoFolder(config["photos"], submission.folder / "downloads")
         name = _called(config["photos"])
-    elif any(re.match(r"[+~]*data[.=]", word) for word in HydraConfig.get().overrides.task):
+    elif any(re.match(r"[+~]*data[.=]", word) for word in words):
         data, name = checked(instantiate(cfg.data)(cfg.split)), cfg.split
     else:
         raise DigitsError(
             "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "
             "data=synthetic for synthetic photos."
         )
-    if one:
+    if members == 1 and not fit:
         return submit_one(checkpoints[0], loaded, data, name, reader, inference, submission)
     del loaded  # memory is that of one model
     return fuse_checkpoints(

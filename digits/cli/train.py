@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint, fingerprints
 from digits.builders import refuse_unreadable
+from digits.cli.earlier import replace_training
 from digits.cli.folders import refused_leaves_nothing
 from digits.cli.holding import held
 from digits.cli.resuming import go_on, own_overrides
@@ -154,6 +155,8 @@ def _fit(
             return TrainingCost(run.epochs, run.seconds / 60, size)
     steps = run.steps if run and run.lies_in(folder) else None
     own = (timer, EpochStreams(cfg.seed), interruption)
+    if steps is None:
+        replace_training(folder)
     loggers = _loggers(cfg.logger, steps)
     kept = kept_callbacks(cfg.trainer, cfg.callbacks, bool(loggers), module.metrics)
     trainer: L.Trainer = instantiate(

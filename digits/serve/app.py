@@ -20,7 +20,7 @@ from starlette.routing import Route
 from digits import __version__
 from digits.errors import DigitsError
 from digits.reading.result import Result
-from digits.serve.photo import LARGEST, open_photo
+from digits.serve.photo import LARGEST, open_photo, preview
 
 if TYPE_CHECKING:
     from digits.export.reader import ExportedReader
@@ -39,6 +39,7 @@ _HEADERS = {
 def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") -> Starlette:
     """The application: `GET /` is the page, `POST /read` takes the bytes of a photo.
 
+    `POST /read?preview=1` also gives the photo as it was decoded, for browsers that cannot show it.
     Nothing is written to disk, and no photo is kept.
 
     Args:
@@ -60,7 +61,8 @@ def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") 
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise HTTPException(403, "Sent by the page of another site.")
         content = await _body(request)
-        answer = await anyio.to_thread.run_sync(_read, reader, content, limiter=one_by_one)
+        seen = request.query_params.get("preview") == "1"
+        answer = await anyio.to_thread.run_sync(_read, reader, content, seen, limiter=one_by_one)
         return JSONResponse(answer, headers=_HEADERS)
 
     routes = [
@@ -89,9 +91,9 @@ async def _body(request: Request) -> bytes:
     return bytes(content)
 
 
-def _read(reader: "NumberReader | ExportedReader", content: bytes) -> dict[str, Any]:
+def _read(reader: "NumberReader | ExportedReader", content: bytes, seen: bool) -> dict[str, Any]:
     photo = open_photo(content)
-    return to_json(reader.read(photo))
+    return to_json(reader.read(photo)) | (preview(photo) if seen else {})
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Bytes that someone sent to a photo, without trusting them."""
 
+import base64
 import io
+from typing import Any
 
 from PIL import Image
 
-from digits.data.photos import learn_heif
+from digits.data.photos import LONGEST, learn_heif, reduced
 from digits.errors import DigitsError
 
 LARGEST = 30_000_000  # bytes of a photo
@@ -37,3 +39,16 @@ def open_photo(content: bytes) -> Image.Image:
             "Not a photo that can be read: PNG, JPEG, WebP, AVIF, BMP, TIFF; with an extra HEIC."
         ) from error
     return image
+
+
+def preview(photo: Image.Image) -> dict[str, Any]:
+    """A photo as it is read, small enough for a page, for browsers that cannot decode it.
+
+    Returns:
+        `preview`, a JPEG as a data URL, and `size`, the `[width, height]` that boxes refer to.
+    """
+    shown, (height, width) = reduced(photo, LONGEST)
+    file = io.BytesIO()
+    shown.save(file, "JPEG", quality=80)
+    code = base64.b64encode(file.getvalue()).decode()
+    return {"preview": f"data:image/jpeg;base64,{code}", "size": [width, height]}

@@ -4,6 +4,7 @@ import errno
 import io
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import warnings
@@ -20,6 +21,7 @@ from digits.cli.holding import held
 from digits.cli.settings import checked
 from digits.console import one_line_errors
 from digits.errors import DigitsError
+from digits.io import atomic_write
 from digits.resources import CONF
 
 
@@ -122,6 +124,21 @@ def test_ctrl_c_is_one_line_at_any_moment(
     words = (f"output_dir={tmp_path}", "photos=docs/photos")
     assert run("predict", *words, monkeypatch=monkeypatch) == 130
     assert capsys.readouterr().err == "Stopped by Ctrl-C.\n"
+
+
+def test_sigterm_is_one_line_and_leaves_nothing_half_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def killed(*args: object) -> None:
+        with atomic_write(tmp_path / "numbers.csv") as file:
+            file.write("file_name")
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(entry, "_predict", killed)
+    words = (f"output_dir={tmp_path}", "hydra/job_logging=none", "hydra.output_subdir=null")
+    assert run("predict", *words, monkeypatch=monkeypatch) == 143
+    assert capsys.readouterr().err == "Stopped by SIGTERM.\n"
+    assert not list(tmp_path.iterdir()) and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_full_disk_is_told_of_before_anything_is_written(

@@ -191,6 +191,25 @@ def test_bad_settings(sweep: Path, predict: Script, overrides: list[str], says: 
     assert outcome.files() == set()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["fusion.iou=0.5"], "fusion.iou=0.5: without effect, since one checkpoint has nothing"),
+        (["+fusion.weights=[1]"], "fusion.weights=[1]: without effect, since one checkpoint"),
+        (["tta.scales=[1.2]"], "tta.scales=[1.2]: one scale has nothing to fuse"),
+        (["ckpt=ensemble", "fusion.weights=[2,1,1]"], "fusion.json says how members are fused"),
+        (["detections=x"], "photos=docs/photos: without effect, since detections="),
+    ],
+)
+def test_settings_without_effect_are_refused(
+    fused: Any, predict: Script, overrides: list[str], says: str
+) -> None:
+    overrides = [word.replace("=x", f"={fused.folder}") for word in overrides]
+    outcome = predict("photos=docs/photos", *overrides)
+    assert outcome.code == 1 and says in outcome.err and "Traceback" not in outcome.err
+    assert outcome.files() == set()
+
+
 def test_the_best_member_needs_labels(fused: Any, sweep: Path, predict: Script) -> None:
     files = f"detections=[{','.join(detections(sweep, 'test'))}]"
     assert "no labelled valid" in predict(files, "fusion=none").err

@@ -156,13 +156,22 @@ def test_a_photo_dropped_on_the_page_is_read(server: str, tmp_path: Path) -> Non
     sly.write_bytes(PHOTO.read_bytes())
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"nothing")
+    scan = tmp_path / "scan.tiff"  # of which Chromium shows nothing itself
+    with Image.open(PHOTO) as image:
+        image.resize((1500, 1500)).save(scan)
     with Browser(tmp_path / "profile") as page:
         page.open(server)
-        page.drop(200, 150, sly, broken)
-        page.wait_for("document.querySelector('#state').textContent === '1 of 2 photos read'")
+        page.drop(200, 150, sly, broken, scan)
+        page.wait_for("document.querySelector('#state').textContent.startsWith('2 of 3 photos')")
         numbers = page.run("[...document.querySelectorAll('.number')].map(e => e.textContent)")
         assert numbers[0] == "25" and "Not a photo" in numbers[1]
-        assert page.run("document.querySelectorAll('svg rect:not(.under)').length") == 2
+        assert page.run("document.querySelectorAll('svg rect:not(.under)').length") >= 4
+        widths = page.run("[...document.querySelectorAll('.view img')].map(e => e.offsetWidth)")
+        assert widths[0] > 0 and widths[1] == 0 and widths[2] > 0
+        seen = page.run("document.querySelectorAll('img')[2].decode().then(() => true)")
+        assert (
+            seen and page.run("document.querySelectorAll('svg')[1].viewBox.baseVal.width") == 1500
+        )
         assert page.run("document.querySelector('.name').textContent") == sly.name
         assert page.run("document.title") == "digits"
         rows = page.run("table()").splitlines()

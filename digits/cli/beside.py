@@ -1,0 +1,50 @@
+"""Settings of predict.py that have no effect beside others: refused rather than passed over."""
+
+from collections.abc import Sequence
+
+from digits.cli.words import split
+from digits.errors import DigitsError
+
+# What decides about detections, and so is nothing to those that were made before.
+_DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "precision")
+
+
+def refuse_without_effect(
+    words: Sequence[str], members: int, files: bool, fit: str | None, scales: Sequence[float]
+) -> None:
+    """Refuse what the command line sets and nothing would look at.
+
+    Args:
+        words: of the command line, each KEY=VALUE.
+        members: checkpoints at each scale, or files of detections.
+        files: whether members are files of detections.
+        fit: the fusion.json in use.
+        scales: of the checkpoints' input sizes.
+
+    Raises:
+        DigitsError: names the first, why it has no effect, and what to say instead.
+    """
+    for word in map(split, words):
+        group, _, key = word.key.partition(".")
+        if group in _DETECTING and files:
+            raise DigitsError(
+                f"{word}: without effect, since detections= were made before; leave it out, or say "
+                "ckpt= instead of detections=."
+            )
+        if group != "fusion" or key == "fit" or str(word) == "fusion=wbf":
+            continue
+        if fit:
+            raise DigitsError(
+                f"{word}: without effect, since {fit} says how members are fused; leave it out, or "
+                "say fusion.fit=null."
+            )
+        if members == 1 and word.value != "none":
+            raise DigitsError(
+                f"{word}: without effect, since one checkpoint has nothing to fuse; leave it out, "
+                "or name several: ckpt=[a/best.ckpt,b/best.ckpt]."
+            )
+    if members == 1 and not files and not fit and scales[0] != 1:
+        raise DigitsError(
+            f"tta.scales={list(scales)}: one scale has nothing to fuse; add others, such as "
+            f"[1,{scales[0]:g}], or say inference.min_size= for one other input size."
+        )
