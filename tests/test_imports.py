@@ -23,7 +23,7 @@ LAYERS = (
     {"reader"},
     {"export"},
     {"sweep", "serve"},
-    {"cli"},
+    {"cli", "__main__"},
 )
 PACKAGES = {path.name for path in (ROOT / "digits").iterdir() if (path / "__init__.py").is_file()}
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

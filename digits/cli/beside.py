@@ -1,10 +1,16 @@
-"""Settings of predict.py that have no effect beside others: refused rather than passed over."""
+"""Settings that have no effect beside others: refused or told of rather than passed over."""
 
 from collections.abc import Sequence
 
-from digits.cli.words import split
+from digits.cli.words import Word, split
+from digits.console import console
 from digits.errors import DigitsError
 
+# What only one task of train.py looks at.
+_OF_TASK = {
+    "detector": ("model", "backbone", "reading", "backbone_lr_factor"),
+    "recognizer": ("recognizer", "recognition"),
+}
 # What decides about detections, and so is nothing to those that were made before.
 _DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "precision")
 
@@ -24,7 +30,7 @@ def refuse_without_effect(
     Raises:
         DigitsError: names the first, why it has no effect, and what to say instead.
     """
-    for word in map(split, words):
+    for word in _typed(words):
         group, _, key = word.key.partition(".")
         if group in _DETECTING and files:
             raise DigitsError(
@@ -48,3 +54,16 @@ def refuse_without_effect(
             f"tta.scales={list(scales)}: one scale has nothing to fuse; add others, such as "
             f"[1,{scales[0]:g}], or say inference.min_size= for one other input size."
         )
+
+
+def tell_without_effect(words: Sequence[str], task: str) -> None:
+    """Say what the command line of train.py sets and its task does not look at."""
+    of_others = {group for other, groups in _OF_TASK.items() if other != task for group in groups}
+    for word in _typed(words):
+        if word.key.partition(".")[0] in of_others:
+            console.print(f"{word}: without effect on task={task}.")
+
+
+def _typed(words: Sequence[str]) -> list[Word]:
+    """Settings without the prefix that they got on their way to Hydra."""
+    return [split(text)._replace(prefix="") for text in words]

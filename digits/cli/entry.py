@@ -72,7 +72,10 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
     options, unknown = parser.parse_known_intermixed_args(argv)
     flags = _without(argv, options.overrides)
     if unknown:
-        raise DigitsError(f"{unknown[0]}: no such option; settings are written KEY=VALUE.")
+        name = unknown[0].lstrip("-").partition("=")[0].replace("-", "_")
+        raise DigitsError(
+            f"{unknown[0]}: no such option; settings are written KEY=VALUE, as {name}=VALUE."
+        )
     if options.shell_completion or options.hydra_help or options.info:
         return argv
     chosen = str(Path(options.config_path or CONF).absolute())

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from digits import checkpoint
 from digits.cli.beside import refuse_without_effect
 from digits.cli.earlier import replace_prediction
+from digits.cli.folders import refused_leaves_nothing
 from digits.cli.holding import held
 from digits.cli.trust import trusted
 from digits.console import on_stderr, quiet
@@ -33,7 +34,8 @@ from digits.types import PhotoDataset
 def main(cfg: DictConfig) -> float | None:
     """Checkpoints or detections to a submission; returns its mAP where that is known."""
     quiet()
-    with on_stderr() if cfg.json else nullcontext(), held(Path(cfg.output_dir)):
+    folder = Path(cfg.output_dir)
+    with on_stderr() if cfg.json else nullcontext(), held(folder), refused_leaves_nothing(folder):
         return _predict(cfg)
 
 

@@ -1,6 +1,8 @@
 """Settings composed and checked before anything slow is imported."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -17,6 +19,7 @@ from digits.errors import DigitsError
 from digits.options.expected import shown
 
 _TRIED = 20  # values of a sweep that are checked beforehand
+_OF_FILES = {".ckpt": "ckpt", ".json": "detections"}  # settings that files without one are meant by
 
 
 def checked(
@@ -38,7 +41,7 @@ def checked(
         DigitsError: says which word is wrong and what to type instead.
     """
     with initialize_config_dir(conf, version_base="1.3"):
-        words = [split(text) for text in typed]
+        words = [_split(text, command) for text in typed]
         own = [str(word) for word in words if word.key.startswith("hydra.")]
         own += [] if more is None else [f"hydra.searchpath=[file://{more}]"]
         known = [(word, options_of(word.key, own)) for word in words]
@@ -69,6 +72,13 @@ def checked(
             job = [*chosen[:index], text, *chosen[index + 1 :]]
             check_composed(_compose(command, own + job), command)
         return [str(word) for word in words if str(word) in own] + list(map(str, fixed)), composed
+
+
+def _split(text: str, command: str) -> Word:
+    if command == "predict" and "=" not in text and os.path.lexists(text):
+        meant = _OF_FILES.get(Path(text).suffix.lower(), "photos")
+        raise DigitsError(f"{text}: expected a setting; did you mean {meant}={text}?")
+    return split(text)
 
 
 def check_composed(config: DictConfig, command: str) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint, fingerprints
 from digits.builders import refuse_unreadable
+from digits.cli.beside import tell_without_effect
 from digits.cli.earlier import replace_training
 from digits.cli.folders import refused_leaves_nothing
 from digits.cli.holding import held
@@ -54,6 +56,7 @@ def main(cfg: DictConfig) -> float | None:
         Interruption(folder, go_on(folder)) as interruption,
     ):
         run = open_run(config["ckpt_path"], config)
+        tell_without_effect(HydraConfig.get().overrides.task, cfg.task)
         if cfg.task == "recognizer":
             return _train_recognizer(cfg, config, run, interruption)
         refuse_unreadable(config, trust)

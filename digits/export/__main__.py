@@ -50,7 +50,7 @@ def main() -> None:
                         "large or scratch")  # fmt: skip
     parser.add_argument("file", type=Path, help="model.onnx, or model.xml for OpenVINO")
     told = "; ".join(f"{key}: {text}" for key, text in _OPTIONS.items())
-    parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help=told)
+    parser.add_argument("options", nargs="*", default=[], metavar="KEY=VALUE", help=told)
     arguments = parser.parse_args()
     quiet()
     options = dict(map(_pair, arguments.options))

@@ -39,7 +39,8 @@ def _words(kind: kinds.Type) -> str:
         case kinds.UnionType():
             return " or ".join(map(_words, kind.types))
         case kinds.LiteralType():
-            return " or ".join(dict.fromkeys(map(_typed, kind.values)))
+            values = list(dict.fromkeys(map(_typed, kind.values)))
+            return " or ".join(values) if len(values) < 3 else f"one of {', '.join(values)}"
         case kinds.IntType():
             return "a whole number" + _bounds(kind)
         case kinds.FloatType():

@@ -4,6 +4,8 @@ import errno
 import io
 import multiprocessing
 import os
+import re
+import runpy
 import signal
 import sys
 import time
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import digits
 from digits.cli import entry
 from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
@@ -52,6 +55,19 @@ def test_the_examples_of_the_help_are_settings_that_there_are(command: str) -> N
         checked(command, words.removeprefix("-m ").split(), str(CONF), sweep=sweep)
 
 
+def test_python_m_digits_lists_all_that_can_be_run(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_module("digits", run_name="__main__")
+    listed = set(re.findall(r"python -m ([\w.]+)", capsys.readouterr().out))
+    package = Path(digits.__file__).parent
+    code = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    run = [path for path, text in code.items() if 'if __name__ == "__main__"' in text]
+    names = [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in run]
+    assert listed == {name.removesuffix(".__main__") for name in names} - {
+        "digits",
+        "digits.data.synthetic.fit_layouts",  # made a file of the package, once
+    }
+
+
 def test_info_shows_an_option_with_its_comments() -> None:
     assert "nesterov: true  # (bool)" in show_info("optimizer=sgd", CONF)
     assert "vgg16 " in show_info("backbone", CONF)
@@ -82,7 +98,13 @@ def test_help_ends_well(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--epochs", "3"], "--epochs: no such option; settings are written KEY=VALUE."),
+        (["--epochs", "3"], "--epochs: no such option; settings are written KEY=VALUE, as epoch"),
+        (
+            ["--batch-size=3"],
+            "--batch-size=3: no such option; settings are written KEY=VALUE, as b",
+        ),
+        (["docs/photos"], "docs/photos: expected a setting; did you mean photos=docs/photos?"),
+        (["checkpoints/small/best.ckpt"], "did you mean ckpt=checkpoints/small/best.ckpt?"),
         (["photo.jpg"], "photo.jpg: expected a setting, as KEY=VALUE"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
         (["ckpt="], "ckpt=''"),

@@ -117,7 +117,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("train", ["trainer.max_time=00:00:00:00"], "trainer.max_time=00:00:00:00: expected a du"),
         ("train", ["trainer.max_epochs=0"], "trainer.max_epochs=0: expected at least 1, or -1"),
         ("train", ["trainer.devices=abc"], "trainer.devices=abc: expected a number of devices"),
-        ("train", ["trainer.precision=7"], "trainer.precision=7: expected 16 or 32 or "),
+        ("train", ["trainer.precision=7"], "trainer.precision=7: expected one of 16, 32, "),
         ("train", ["trainer.profiler=banana"], "trainer.profiler=banana: expected advanced or "),
         ("train", ["trainer.limit_train_batches=2.5"], "trainer.limit_train_batches=2.5: expec"),
         (
@@ -158,7 +158,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("predict", ["fusion.weights=atuo"], "fusion.weights=atuo: expected "),
         ("predict", ["fusion.method=nms"], "fusion.method=nms: expected none or wbf."),
         ("predict", ["submission.min_confidence=2"], "submission.min_confidence=2: expected a num"),
-        ("predict", ["pictures=some"], "pictures=some: expected all or doubtful or none."),
+        ("predict", ["pictures=some"], "pictures=some: expected one of all, doubtful, none."),
         ("predict", ["fusion.iou=abc"], "fusion.iou=abc: expected a number from 0 to 1."),
         ("predict", ["reading.min_photos=-1"], "reading.min_photos=-1: expected a whole number "),
         ("predict", ["inference.zoom={min_score:5}"], "inference.zoom.min_score=5: expected a nu"),

@@ -353,6 +353,7 @@ def test_a_recogniser_is_trained_and_reads_beside_a_detector(
     outcome = train(*own)
     assert outcome.code == 0, outcome.err
     assert {"best.ckpt", "last.ckpt", "metrics.json", "metrics.csv"} <= outcome.files()
+    assert "model.min_size=48: without effect on task=recognizer." in outcome.out
     figures = json.loads((outcome.folder / "metrics.json").read_text())
     assert outcome.value == figures["number_accuracy"] and figures["nll"] > 0
     assert (
