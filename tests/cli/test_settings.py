@@ -118,7 +118,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("train", ["trainer.max_epochs=0"], "trainer.max_epochs=0: expected at least 1, or -1"),
         ("train", ["trainer.devices=abc"], "trainer.devices=abc: expected a number of devices"),
         ("train", ["trainer.precision=7"], "trainer.precision=7: expected one of 16, 32, "),
-        ("train", ["trainer.profiler=banana"], "trainer.profiler=banana: expected one of advanced, "),
+        ("train", ["trainer.profiler=banana"], "trainer.profiler=banana: expected one of adv"),
         ("train", ["trainer.limit_train_batches=2.5"], "trainer.limit_train_batches=2.5: expec"),
         (
             "train",
