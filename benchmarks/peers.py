@@ -20,7 +20,7 @@ from benchmarks.figures import origin
 from benchmarks.tools import TOOLS, Tool, digits_alone
 from digits.console import console, one_line_errors
 from digits.data.coco import CocoDigits
-from digits.evaluation.numbers import NumberAccuracy
+from digits.evaluation.numbers import number_figures
 from digits.io import write_json
 from digits.reading.crossfit import bootstrap_interval, readings_of
 from digits.types import Target, target_number
@@ -131,9 +131,7 @@ def read_by_us(ckpt: str, data: CocoDigits) -> Row:
 
 def _row(tool: str, setting: str, preds: list[str], targets: list[Target], seconds: float) -> Row:
     truths = [target_number(target) for target in targets]
-    metric = NumberAccuracy(sync_on_compute=False)
-    metric.update(preds, truths)
-    scores = {name: float(value) for name, value in metric.compute().items()}
+    scores = number_figures(preds, truths)
     right = np.array([pred == truth for pred, truth in zip(preds, truths, strict=True)])
     return Row(
         tool,

@@ -1,4 +1,6 @@
 import ast
+import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +111,12 @@ def test_models_are_torch_only(path: Path) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
 def test_scripts_do_not_import_each_other(path: Path) -> None:
     assert not packages(path) & {"train", "predict"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_what_docstrings_name_is_there(path: Path) -> None:
+    for name in re.findall(r"`(digits(?:\.\w+)+)`", path.read_text(encoding="utf-8")):
+        pkgutil.resolve_name(name)
 
 
 def test_the_parser_sees_imports_in_functions(tmp_path: Path) -> None:

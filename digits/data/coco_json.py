@@ -72,8 +72,11 @@ def read_coco(path: Path) -> Annotations:
     refuse_duplicates(ids.tolist(), "image id", path)
     names = [image.file_name for image in content.images]
     for index, name in enumerate(names):
-        if ".." in name or "\0" in name or name[0] == "/":
-            _refuse_outside(path, index, name)
+        if _leads_outside(name):
+            raise DigitsError(
+                f"{path}: images[{index}].file_name {name[:80]!r}: expected a path inside the "
+                "folder of its photos."
+            )
     sizes = [_whole(content.images, "images", side, path) for side in ("height", "width")]
     single = [a for a in content.annotations if not (a.iscrowd or a.ignore)]
     notes = []
@@ -163,10 +166,6 @@ def _rotation(annotation: _Annotation) -> float:
     return (found.rotation or 0.0) % 360 if isinstance(found, _Attributes) else 0.0
 
 
-def _refuse_outside(path: Path, index: int, name: str) -> None:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name[0] == "/" or ".." in parts or "\0" in name:
-        raise DigitsError(
-            f"{path}: images[{index}].file_name {name[:80]!r}: expected a path inside the folder "
-            "of its photos."
-        )
+def _leads_outside(name: str) -> bool:
+    above = ".." in name and ".." in PurePosixPath(name.replace("\\", "/")).parts
+    return above or name[0] == "/" or "\0" in name

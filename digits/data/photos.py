@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from digits.data.pixels import to_8_bits, to_rgb
 from digits.errors import DigitsError
@@ -25,7 +25,6 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", "
 _HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 _LARGEST = 1 << 30  # bytes of a file
 _HEAD = 12  # bytes that tell HEIC
-_EXIF_ORIENTATION = 0x0112
 # What Pillow raises of files that are damaged, truncated, too large, or of another kind.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
@@ -181,7 +180,7 @@ def _turned(image: Image.Image) -> Image.Image:
 
 def _orientation(image: Image.Image) -> int | None:
     try:
-        return image.getexif().get(_EXIF_ORIENTATION)
+        return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # whatever a damaged tag raises, the pixels may be whole
         return None
 

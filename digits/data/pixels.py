@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 # Cameras write 10, 12 or 14 bits into 16, and 8 bits into 32, without saying so.
 _WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _WILD = 1e-3  # the share of pixels that a broken sensor or a division by zero may spoil
-_ORIENTATION = 0x0112  # a TIFF's tag
 _PALE = 192.0  # (0..255) mean brightness from which what is seen would drown on white
 
 
@@ -33,7 +32,7 @@ def to_8_bits(image: Image.Image, path: Path) -> Image.Image:
     """
     tiles = getattr(image, "tile", ())
     layouts = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in tiles]
-    turned = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) != 1
+    turned = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1) != 1
     if image.mode.startswith("I") or turned or not any(";16" in str(name) for name in layouts):
         return image
     import cv2  # here, since few photos need it and every start of predict.py would wait for it

@@ -2,11 +2,11 @@
 
 import itertools
 import json
-import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from rich import progress
 
 from digits.data.coco_json import CATEGORIES, annotation_entry, image_entry
@@ -50,16 +50,12 @@ def _annotations(photos: list[tuple[str, np.ndarray]]) -> Iterator[dict[str, obj
 
 
 def _png_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone: decoding takes a hundred times longer."""
+    """Width and height in pixels, from the header alone."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(24)
-    except FileNotFoundError:
-        head = b""
-    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
+        with Image.open(path, formats=["PNG"]) as photo:
+            return photo.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DigitsError(
             f"{path} is missing or no PNG, though digitStruct.mat lists it. "
             f"Delete {path.parent} and run again to unpack it afresh."
-        )
-    width, height = struct.unpack(">II", head[16:24])
-    return width, height
+        ) from error

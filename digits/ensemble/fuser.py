@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from typing import Any
 
 from digits.ensemble.fusion import FusedBoxes, Fusion, Photo, to_photo, to_record
 from digits.types import Record
@@ -32,7 +31,7 @@ class Fuser:
             self._pool = self._stack.enter_context(ProcessPoolExecutor(min(cores or 1, 8)))
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def __len__(self) -> int:

@@ -118,8 +118,6 @@ def mean_average_precision(
 
 
 def _numbers(reader: Callable[[Detections], str], pairs: list[Pair]) -> dict[str, float]:
-    from digits.evaluation.numbers import NumberAccuracy
+    from digits.evaluation.numbers import number_figures  # torchmetrics takes 2 s to import
 
-    metric = NumberAccuracy(sync_on_compute=False)
-    metric.update([reader(d) for d, _ in pairs], [target_number(t) for _, t in pairs])
-    return {name: float(value) for name, value in metric.compute().items()}
+    return number_figures([reader(d) for d, _ in pairs], [target_number(t) for _, t in pairs])

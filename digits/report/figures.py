@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 NAMES = {
     "map": "mAP",
@@ -29,6 +32,7 @@ _BARS = {
     "accuracy_height_": "Numbers right, by the height of digits (pixels)",
     "accuracy_": "Numbers right, by their length",
 }
+_PERCENT = (0, 50, 80, 90, 95, 98, 100)
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,10 @@ def split(metrics: Mapping[str, Any]) -> tuple[dict[str, float], list[Bars]]:
 
 def sureness(confidence: Sequence[float]) -> Bars:
     """Shares of the photos by the confidence of their numbers."""
-    bounds = ((0, 50), (50, 80), (80, 90), (90, 95), (95, 98), (98, 100))
-    count = max(len(confidence), 1)
-    shares = {
-        f"{low} to {high} %": sum(low <= 100 * c < high or c == high / 100 == 1 for c in confidence)
-        / count
-        for low, high in bounds
-    }
-    return Bars("Share of the photos by confidence", shares)
+    counts, _ = np.histogram(np.multiply(confidence, 100), _PERCENT)
+    shares = counts / max(len(confidence), 1)
+    names = [f"{low} to {high} %" for low, high in pairwise(_PERCENT)]
+    return Bars("Share of the photos by confidence", dict(zip(names, shares.tolist(), strict=True)))
 
 
 def _bin(name: str) -> str:

@@ -1,11 +1,15 @@
-"""The examples in README and CONTRIBUTING do what they say."""
+"""The examples in README, CONTRIBUTING and docs do what they say."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
+
+from digits.cli.settings import checked
+from digits.resources import CONF
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
@@ -13,6 +17,15 @@ EXAMPLES = [
     for name in ("README.md", "CONTRIBUTING.md")
     for number, code in enumerate(BLOCK.findall((ROOT / name).read_text(encoding="utf-8")))
 ]
+COMMAND = re.compile(r"^python (train|predict)\.py ([^#|\n]+)", re.MULTILINE)
+COMMANDS = sorted(
+    {
+        match.groups()
+        for name in ("README.md", "docs/usage.md")
+        for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / name).read_text(), re.M | re.S)
+        for match in COMMAND.finditer(block)
+    }
+)
 
 
 def test_there_are_examples() -> None:
@@ -24,6 +37,15 @@ def test_an_example_runs(code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.chdir(ROOT)
     namespace: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, "example", "exec"), namespace)
+
+
+@pytest.mark.slow
+def test_commands_are_understood() -> None:
+    assert len(COMMANDS) > 15
+    for command, line in COMMANDS:
+        words = [word for word in shlex.split(line) if "=" in word]
+        own = [word for word in words if not word.startswith(("resume=", "backbone=mynet"))]
+        checked(command, own, str(CONF), sweep="-m" in shlex.split(line))
 
 
 def test_readme_is_short() -> None:
