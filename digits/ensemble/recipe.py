@@ -28,6 +28,8 @@ class Recipe:
         table: per source its figures on valid, by cross-fitting.
         folds: of a tuned fusion, per fold of valid the fusion tuned on the other folds.
         digest: of the photos that all this was fitted to (`digits.fingerprints.of_targets`).
+        average: whether the boxes, those of a member, are moved to where all members see them
+            (`digits.ensemble.averaging`), by the weights of the fusion.
     """
 
     members: list[MemberInfo]
@@ -39,6 +41,7 @@ class Recipe:
     table: list[dict[str, Any]] = field(default_factory=list)
     folds: list[Fusion] = field(default_factory=list)
     digest: str = ""
+    average: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -83,8 +86,8 @@ class Recipe:
 
     @property
     def fuses(self) -> bool:
-        """Whether any task takes the fusion."""
-        return FUSION in (self.boxes, self.numbers)
+        """Whether any task takes the fusion, or boxes moved by its weights."""
+        return self.average or FUSION in (self.boxes, self.numbers)
 
     def choices(self) -> list[str]:
         """What each task takes, in a line for people."""
@@ -92,6 +95,8 @@ class Recipe:
         for task, source in (("pred.json", self.boxes), ("pred.csv", self.numbers)):
             alone = source != FUSION and self.fusion is not None
             why = ", the best member: fusing does not help there" if alone else ""
+            if task == "pred.json" and self.average:
+                why = ", each box moved to the mean of all members' boxes there"
             lines.append(f"{task}: from {source}{why}")
         return lines
 

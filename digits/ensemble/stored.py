@@ -44,6 +44,7 @@ class _Recipe(Struct, forbid_unknown_fields=True):
     table: list[dict[str, Finite | str]]
     folds: list[_Fusion] = []
     digest: str = ""
+    average: bool = False
 
     def __post_init__(self) -> None:
         sources = [member.name for member in self.members] + [FUSION]
@@ -55,6 +56,8 @@ class _Recipe(Struct, forbid_unknown_fields=True):
                 raise ValueError(f"{task}: expected one of {sources}, got {source!r}")
             if source == FUSION and self.fusion is None:
                 raise ValueError(f"{task}: taken from the fusion, but there is none")
+        if self.average and (self.boxes == FUSION or self.fusion is None):
+            raise ValueError("average: expected boxes of a member and the weights of a fusion")
         for named in (*self.readers, *(row.get("name") for row in self.table)):
             if named not in sources:
                 raise ValueError(f"readers and table: expected only {sources}, got {named!r}")

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any
 
 from digits import fingerprints
-from digits.ensemble.fit import held_out_records
+from digits.ensemble.averaging import averaged
+from digits.ensemble.fit import fusions_of, held_out_records
 from digits.ensemble.fuser import Fuser
+from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import Member
 from digits.ensemble.recipe import Recipe, identity
 from digits.ensemble.stored import FUSION
@@ -50,21 +53,29 @@ def submit_fused(
     unreadable = {} if data is None else _unreadable(data, members[0].records)
     header = members[0].header
 
-    def items(fused: Iterable[Record], photos: int) -> Iterator[Item]:
-        for index, record in enumerate(fused):
+    def items(
+        fused: Iterable[Record], fusions: Iterable[Fusion | None], photos: int
+    ) -> Iterator[Item]:
+        for index, (record, used) in enumerate(zip(fused, fusions, strict=False)):
             here = {member.name: member.records[index] for member in members} | {FUSION: record}
+            boxes = here[recipe.boxes]
+            if recipe.average and used:
+                base = list(here).index(recipe.boxes)
+                boxes = averaged(list(here.values())[:-1], base, used.weights)
             target = targets[index] if targets is not None else None
             photo = open_photo(record["image_id"]) if open_photo and index < photos else None
-            yield Item(here[recipe.numbers], here[recipe.boxes], target, photo)
+            yield Item(here[recipe.numbers], boxes, target, photo)
 
     with Fuser([member.records for member in members]) as fuser:
         uses = recipe.fusion if recipe.fuses else None
         fused = fuser(uses) if uses else iter(members[0].records)
         scored = None
         if uses and recipe.folds and targets and recipe.digest == fingerprints.of_targets(targets):
-            scored = list(items(held_out_records(fuser, uses, recipe.folds), photos=0))
+            held_out = held_out_records(fuser, uses, recipe.folds)
+            fusions = fusions_of(uses, recipe.folds, len(fuser))
+            scored = list(items(held_out, fusions, photos=0))
         source = Source(
-            items(fused, _PICTURES),
+            items(fused, repeat(uses), _PICTURES),
             count=len(fuser) + len(unreadable),
             name=str(header.get("split")),
             labelled=targets is not None,

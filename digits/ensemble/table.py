@@ -12,15 +12,15 @@ def show(recipe: Recipe) -> None:
     if recipe.table:
         table = Table(title="on valid, cross-fitted", title_justify="left")
         table.add_column("member")
-        columns = ("weight", "mAP", "refined", "number accuracy", "coverage at 98 %")
+        columns = ("weight", "mAP", "refined", "averaged", "number accuracy", "coverage at 98 %")
         for name in columns:
             table.add_column(name, justify="right")
         weights = recipe.fusion.weights if recipe.fusion else ()
         shown = [f"{w:g}" for w in weights] + [""] * len(recipe.table)
-        keys = ("map_raw", "map_refined", "number_accuracy", "coverage_at_98")
+        keys = ("map_raw", "map_refined", "map_averaged", "number_accuracy", "coverage_at_98")
         for row, weight in zip(recipe.table, shown, strict=False):
             table.add_row(row["name"], "" if row["name"] == FUSION else weight,
-                          *(f"{row[key]:.4f}" for key in keys))  # fmt: skip
+                          *(f"{row[key]:.4f}" if key in row else "" for key in keys))  # fmt: skip
         console.print(table)
     if recipe.fusion:
         used = recipe.fusion

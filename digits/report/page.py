@@ -117,7 +117,8 @@ def _fusion(path: Path) -> dict[str, str]:
         title: ", ".join(f"{value:g}" for value in np.atleast_1d(used.get(name, [])))
         for name, title in (("weights", "weights"), ("iou", "IoU"), ("score_floor", "score floor"))
     }
-    sources = {"boxes of": recipe.get("boxes", ""), "numbers of": recipe.get("numbers", "")}
+    boxes = f"{recipe.get('boxes', '')}{', averaged' * bool(recipe.get('average'))}"
+    sources = {"boxes of": boxes, "numbers of": recipe.get("numbers", "")}
     return {name: text for name, text in (sources | settings).items() if text}
 
 

@@ -14,9 +14,13 @@ from digits.ensemble.fit import fit_recipe
 from digits.ensemble.members import find_files
 from digits.ensemble.options import FusionOptions
 from digits.ensemble.recipe import Recipe
+from digits.ensemble.run import fuse_files
 from digits.ensemble.tune import Tuner
 from digits.errors import DigitsError
+from digits.inference.options import SubmissionOptions
+from digits.io import write_detections
 from digits.reading import Reader, ThresholdReader
+from digits.types import CLASS_NAMES
 
 Records = list[dict[str, Any]]
 
@@ -84,6 +88,67 @@ def test_each_task_keeps_its_best_member_where_fusing_does_not_help(
     alone = fit(members, targets, None)  # fusion=none
     assert (alone.boxes, alone.numbers, alone.fusion) == ("b", "b", None)
     assert not any("fusing" in line for line in alone.choices())
+
+
+@pytest.mark.parametrize("weights", [None, "auto"])
+def test_the_best_ranking_and_all_opinions_of_a_place_make_the_boxes(
+    photos: tuple[Records, Records], tmp_path: Path, weights: str | None
+) -> None:
+    records, targets = photos
+    members = [blurred(records, targets, 0, 1.5)]
+    for seed in (1, 2):  # they see where digits are, and are surer of others between them
+        precise = blurred(records, targets, seed, 0.5)
+        members.append([with_inventions(record) for record in precise])
+    files = [tmp_path / name / "detections.json" for name in "abc"]
+    for path, found in zip(files, members, strict=True):
+        path.parent.mkdir()
+        write_detections(path, {"class_names": list(CLASS_NAMES), "split": "valid"}, found)
+    labels = tmp_path / "valid.json"
+    labels.write_text(json.dumps(coco(records, targets)))
+    submission = SubmissionOptions(tmp_path / "out", pictures="none")
+    submission.folder.mkdir()
+    options = FusionOptions(weights=weights)
+    value = fuse_files(files, str(labels), ThresholdReader(0.3), options, submission)
+
+    stored = json.loads((submission.folder / "fusion.json").read_text())
+    rows = {row["name"]: row for row in stored["table"]}
+    assert (stored["boxes"], stored["average"]) == ("a", True)
+    assert max(max(r["map_raw"], r["map_refined"]) for r in rows.values()) < value
+    # What was promised on valid is what the submission scores.
+    assert value == pytest.approx(rows["a"]["map_averaged"], abs=1e-6)
+    about = [{k: member[k] for k in member} for member in stored["members"]]
+    lines = Recipe.load(submission.folder / "fusion.json", about).choices()
+    assert "pred.json: from a, each box moved to the mean of all members' boxes there" in lines
+
+
+def with_inventions(record: dict[str, Any]) -> dict[str, Any]:
+    boxes, labels = record["boxes"], record["labels"]
+    half = (boxes[:, 2:3] - boxes[:, :1]) / 2 * torch.tensor([1.0, 0, 1, 0])
+    scores = torch.full((len(boxes),), 0.9)
+    return record | {
+        "boxes": torch.cat([boxes + half, boxes]),
+        "labels": torch.cat([labels % 10 + 1, labels]),
+        "scores": torch.cat([scores, record["scores"] * 0.3]),
+    }
+
+
+def coco(records: Records, targets: Records) -> dict[str, Any]:
+    """Labels as in valid.json."""
+    boxes = [
+        {
+            "image_id": t["image_id"],
+            "category_id": int(k),
+            "bbox": [*b[:2], b[2] - b[0], b[3] - b[1]],
+        }
+        for t in targets
+        for b, k in zip(t["boxes"].tolist(), t["labels"], strict=True)
+    ]
+    return {
+        "images": [{"id": r["image_id"]} | {k: r[k] for k in ("file_name", "height", "width")}
+                   for r in records],
+        "annotations": [box | {"id": i} for i, box in enumerate(boxes)],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLASS_NAMES)],
+    }  # fmt: skip
 
 
 def test_refining_is_decided_or_said(photos: tuple[Records, Records]) -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.ops import box_iou
 
 from digits.detections import read_detections
 from digits.ensemble import Fuser, Fusion
+from digits.ensemble.averaging import averaged
 from digits.errors import DigitsError
 from digits.io import write_detections
 from digits.types import CLASS_NAMES, check_detections
@@ -168,3 +170,56 @@ def test_votes_survive_the_file(tmp_path: Path) -> None:
     write_detections(tmp_path / "a.json", {"class_names": list(CLASS_NAMES)}, [fused])
     _, (read,) = read_detections(tmp_path / "a.json")
     assert read["votes"].tolist() == [2]
+
+
+def averaged_by(found: list[dict[str, Any]], weights: list[float]) -> np.ndarray:
+    return averaged(found, 0, weights)["boxes"].double().numpy()
+
+
+@given(found=members(), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_averaged_boxes_stay_among_those_that_were_averaged(
+    found: list[dict[str, Any]], seed: int
+) -> None:
+    weights = np.random.default_rng(seed).choice([0.0, 0.5, 2.0], len(found)).tolist()
+    base, moved = found[0], averaged(found, 0, weights)
+    for name in ("scores", "labels", "file_name"):
+        assert moved[name] is base[name]
+    for own, box, label in zip(base["boxes"], moved["boxes"], base["labels"], strict=True):
+        there = [own]
+        for other in found[1:]:
+            iou = box_iou(own[None], other["boxes"])[0]
+            there += list(other["boxes"][(iou > 0.5) & (other["labels"] == label)])
+        ends = torch.stack(there)
+        assert (box >= ends.amin(0) - 1e-3).all() and (box <= ends.amax(0) + 1e-3).all()
+        assert (box[2:] >= box[:2]).all()
+    same = averaged_by(found, [1.0] + [0.0] * (len(found) - 1))
+    assert np.allclose(same, base["boxes"].numpy())
+
+
+@given(
+    found=members(),
+    scale=st.floats(0.2, 5),
+    shift=st.tuples(st.floats(-50, 50), st.floats(-50, 50)),
+)
+@settings(max_examples=40, deadline=None)
+def test_averaging_follows_the_photo(
+    found: list[dict[str, Any]], scale: float, shift: tuple[float, float]
+) -> None:
+    move = torch.tensor(shift * 2)
+    elsewhere = [record | {"boxes": record["boxes"] * scale + move} for record in found]
+    weights = [1.0, 0.5, 2.0, 1.0][: len(found)]
+    expected = averaged_by(found, weights) * scale + move.numpy()
+    assert np.allclose(averaged_by(elsewhere, weights), expected, atol=2e-2)
+
+
+def test_boxes_of_the_same_digit_are_averaged_by_weight() -> None:
+    base = record(([10, 10, 20, 30], 0.9, 3), ([50, 10, 60, 30], 0.8, 4))
+    other = record(
+        ([11, 12, 22, 31], 0.2, 3), ([12, 12, 22, 31], 0.1, 3), ([50, 11, 60, 30], 0.9, 5)
+    )
+    moved = averaged([base, other, record()], 0, [1.0, 3.0, 5.0])
+    assert moved["boxes"].tolist() == [[10.75, 11.5, 21.5, 30.75], [50, 10, 60, 30]]
+    # Only a member that does not count sees it.
+    alone = averaged([base, other], 1, [0.0, 0.0])
+    assert torch.equal(alone["boxes"], other["boxes"])

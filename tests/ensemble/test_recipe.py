@@ -58,6 +58,8 @@ BAD: list[tuple[object, str]] = [
     *((SHIPPED | {"table": v}, "table") for v in (
         None, 3, [3], [{}], [{"name": "gone"}], [{"name": "small", "map_raw": [1]}])),
     *((SHIPPED | {"digest": v}, "digest: expected text") for v in (None, 3)),
+    (SHIPPED | {"average": 1}, "average: expected true or false"),
+    (SHIPPED | {"average": True, "boxes": "fusion"}, "average: expected boxes of a member"),
     *((SHIPPED | {"readers": v}, "readers") for v in (None, 3, [], {"gone": None}, {"fusion": 3})),
     *((reader(weights=v), "weights") for v in (
         None, "x", [], [[1.0]] * 3, READER["weights"][:2], [["x"] * 13] * 3)),
@@ -87,13 +89,13 @@ def test_whatever_does_not_fit_is_one_line(tmp_path: Path, content: object, says
 
 
 def test_what_ships_and_what_older_versions_wrote_is_read(tmp_path: Path) -> None:
-    assert load(tmp_path, SHIPPED).to_json() == SHIPPED | {
-        "fusion": FUSED | {"weights": tuple(FUSED["weights"])}
-    }
+    fused = {"fusion": FUSED | {"weights": tuple(FUSED["weights"])}}
+    assert load(tmp_path, SHIPPED).to_json() == {"average": False} | SHIPPED | fused
     older = deepcopy(SHIPPED) | {"fusion": FUSED | {"method": "wbf"}}
     for row in older["table"]:
         row["map"] = row.pop("map_raw")
-    del older["folds"], older["digest"]
+    for name in ("folds", "digest", "average"):
+        older.pop(name, None)
     assert load(tmp_path, older).table == SHIPPED["table"]
 
 
