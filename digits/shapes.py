@@ -22,6 +22,7 @@ Finite = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
 """Any number but NaN and infinity."""
 
 LIMIT = 1 << 28  # bytes of a file
+_DEPTH, _MOST = 24, 200_000  # of plain data: lists within lists, and values in all
 
 
 def read_file(path: Path, limit: int = LIMIT) -> bytes:
@@ -123,7 +124,7 @@ def convert(value: object, shape: type[Shape], where: str = "") -> Shape:
         raise MisfitError(where, Misfit("", "expected fewer lists within lists")) from error
 
 
-def check_plain(value: object, where: str, depth: int = 24, most: int = 200_000) -> None:
+def check_plain(value: object, where: str) -> None:
     """Refuse whatever is not numbers, text, lists and dictionaries, and too much of these.
 
     Data with references can name one list a million times, so that it is small and endless.
@@ -131,13 +132,12 @@ def check_plain(value: object, where: str, depth: int = 24, most: int = 200_000)
     Args:
         value: the data.
         where: it came from, for messages.
-        depth: of lists within lists.
-        most: values in all.
 
     Raises:
         DigitsError: says what is wrong.
     """
     level: list[object] = [value]
+    depth, most = _DEPTH, _MOST
     while level:
         inside: list[object] = []
         for item in level:

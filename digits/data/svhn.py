@@ -49,39 +49,16 @@ def open_split(
     test = folder / "test"
     if split == "test" and test.is_dir() and not (test / "digitStruct.mat").exists():
         return CocoDigits(test)  # photos alone, as some courses give them
-    annotations, folder, keep = svhn_split(
-        folder, split, download=download, valid_share=valid_share
-    )
-    return CocoDigits(folder, annotations, keep)
-
-
-def svhn_split(
-    root: Path,
-    split: str,
-    *,
-    download: bool = False,
-    valid_share: float = 0.1,
-    base_url: str = BASE_URL,
-) -> tuple[Path, Path, np.ndarray | None]:
-    """Find or make the files of a split: train, valid, test or extra.
-
-    Returns:
-        The COCO JSON, the folder of photos, and the sorted ids int64 to keep (`None`: all).
-
-    Raises:
-        DigitsError: as `prepare` and `valid_ids` do.
-    """
     source = "train" if split == "valid" else split
-    json_path = prepare(root, source, download=download, base_url=base_url)
-    if source != "train":
-        return json_path, root / source, None
-    ids = read_coco(json_path).image_ids
-    valid = valid_ids(ids, valid_share)
-    keep = valid if split == "valid" else np.setdiff1d(ids, valid)
-    return json_path, root / source, keep
+    annotations, keep = prepare(folder, source, download=download), None
+    if source == "train":
+        ids = read_coco(annotations).image_ids
+        valid = valid_ids(ids, valid_share)
+        keep = valid if split == "valid" else np.setdiff1d(ids, valid)
+    return CocoDigits(folder / source, annotations, keep)
 
 
-def valid_ids(image_ids: Iterable[int], share: float = 0.1, seed: int = 0) -> np.ndarray:
+def valid_ids(image_ids: Iterable[int], share: float = 0.1) -> np.ndarray:
     """Sorted int64 ids held out for validation: the same for the same set of ids, in any order."""
     ids = np.unique(np.fromiter(image_ids, dtype=np.int64))
     count = round(share * len(ids)) if 0 < share < 1 else 0  # NaN is none
@@ -91,7 +68,7 @@ def valid_ids(image_ids: Iterable[int], share: float = 0.1, seed: int = 0) -> np
             "need at least one each. Choose a share such as 0.1."
         )
     # RandomState, because numpy promises that its stream never changes (NEP 19).
-    return np.sort(np.random.RandomState(seed).permutation(ids)[:count])
+    return np.sort(np.random.RandomState(0).permutation(ids)[:count])
 
 
 def prepare(root: Path, split: str, *, download: bool = False, base_url: str = BASE_URL) -> Path:

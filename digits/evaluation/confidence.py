@@ -49,11 +49,11 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
     return float(sum(gaps) / len(order))
 
 
-def calibration_error_by_chance(confidence: np.ndarray, bins: int = 10, rounds: int = 500) -> float:
+def calibration_error_by_chance(confidence: np.ndarray) -> float:
     """The error that perfectly calibrated confidences show on average on so few photos.
 
     A figure of `expected_calibration_error` can be told from 0 only where it is above this one.
     """
     rng = np.random.default_rng(0)
-    drawn = rng.random((rounds, len(confidence))) < confidence
-    return float(np.mean([expected_calibration_error(confidence, r, bins) for r in drawn]))
+    drawn = rng.random((500, len(confidence))) < confidence
+    return float(np.mean([expected_calibration_error(confidence, r) for r in drawn]))

@@ -15,12 +15,10 @@ from digits.types import Detections, Target
 # Pixels of the photo. COCO's bins (area 32^2, 96^2) hold nearly all of SVHN's digits in one; these
 # hold 13, 23, 32, 18 and 15 % of SVHN train.
 HEIGHTS = (0, 18, 25, 37, 50, float("inf"))
-
-
-def height_names(bounds: Sequence[float] = HEIGHTS) -> list[str]:
-    """Names of the bins, such as `height_25_37`."""
-    pairs = pairwise(bounds)
-    return [f"height_{a:g}_{b:g}" if b < float("inf") else f"height_{a:g}_up" for a, b in pairs]
+HEIGHT_NAMES = [
+    f"height_{low}_{high}" if high < float("inf") else f"height_{low}_up"
+    for low, high in pairwise(HEIGHTS)
+]
 
 
 def map_by_height(detections: Sequence[Detections], targets: Sequence[Target]) -> dict[str, float]:
@@ -37,7 +35,7 @@ def map_by_height(detections: Sequence[Detections], targets: Sequence[Target]) -
         run = COCOeval(truth, detected, "bbox")
         # COCO's bins hold both their ends, and heights are often just such an end.
         run.params.areaRng = [[low, np.nextafter(high, 0)] for low, high in bins]
-        run.params.areaRngLbl = height_names()
+        run.params.areaRngLbl = HEIGHT_NAMES
         run.params.maxDets = [100]
         if truth.dataset["annotations"]:
             run.evaluate()
@@ -46,7 +44,7 @@ def map_by_height(detections: Sequence[Detections], targets: Sequence[Target]) -
         return {}
     precision = run.eval["precision"][..., -1]  # IoU, recall, class, height
     means = {}
-    for index, name in enumerate(height_names()):
+    for index, name in enumerate(HEIGHT_NAMES):
         values = precision[:, :, :, index]
         if (values > -1).any():  # -1 marks what does not occur
             means[f"map_{name}"] = float(np.mean(values[values > -1]))

@@ -19,6 +19,7 @@ RIGHT, WRONG, UNKNOWN, DOUBTFUL = (26, 127, 55), (207, 34, 46), (9, 90, 190), (1
 _GREY, _WHITE = (90, 90, 90), (255, 255, 255)
 _LEAST, _MOST = 640, 1000  # longer side of a picture in pixels
 _TILE = (230, 150)  # of a sheet, without its two lines of text
+_COLUMNS = 6
 
 
 class Picture(NamedTuple):
@@ -93,18 +94,13 @@ def draw_picture(picture: Picture) -> Image.Image:
     return sheet
 
 
-def draw_sheet(pictures: Sequence[Picture], columns: int = 6) -> Image.Image:
-    """Photos side by side, each under its file's name, its number and its confidence.
-
-    Args:
-        pictures: of them, in rows.
-        columns: photos beside each other.
-    """
+def draw_sheet(pictures: Sequence[Picture]) -> Image.Image:
+    """Photos side by side, each under its file's name, its number and its confidence."""
     wide, high = _TILE[0] + 10, _TILE[1] + 48
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (wide * min(columns, max(len(pictures), 1)), high * rows), _WHITE)
+    rows = -(-len(pictures) // _COLUMNS)
+    sheet = Image.new("RGB", (wide * min(_COLUMNS, max(len(pictures), 1)), high * rows), _WHITE)
     for index, picture in enumerate(pictures):
-        left, top = index % columns * wide + 5, index // columns * high + 2
+        left, top = index % _COLUMNS * wide + 5, index // _COLUMNS * high + 2
         height, width = picture.photo.shape[1:]
         drawn = _with_boxes(picture, min(_TILE[0] / width, _TILE[1] / height), line=2, text=13)
         tile = Image.new("RGB", (_TILE[0], 42), _WHITE)  # cuts off what is too long

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from digits.evaluation.confidence import coverage_at, expected_calibration_error
-from digits.evaluation.heights import HEIGHTS, height_names
+from digits.evaluation.heights import HEIGHT_NAMES, HEIGHTS
 from digits.geometry import match
 from digits.types import Reading, Record, Target, reading_labels, target_number
 
@@ -33,7 +33,7 @@ def number_scores(readings: Sequence[Reading], targets: Sequence[Target]) -> dic
         scores[f"accuracy_{length}_{plural}"] = float(right[lengths == length].mean())
     heights = np.array([_height(target) for target in targets])
     bins = np.digitize(heights, HEIGHTS) - 1
-    for index, name in enumerate(height_names()):
+    for index, name in enumerate(HEIGHT_NAMES):
         if (bins == index).any():
             scores[f"accuracy_{name}"] = float(right[bins == index].mean())
     return scores

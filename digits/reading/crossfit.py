@@ -46,10 +46,8 @@ def readings_of(
     return [reader.read(record) for record in records]
 
 
-def bootstrap_interval(
-    values: np.ndarray, confidence: float = 0.95, rounds: int = 2000
-) -> tuple[float, float]:
-    """Percentile interval of the mean of values `(N,)` under resampling of photos."""
+def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of the mean of values `(N,)` under resampling of photos."""
     from scipy import stats  # slow to import, and reading needs none
 
     sample = np.asarray(values, dtype=np.float64)
@@ -58,8 +56,8 @@ def bootstrap_interval(
     interval = stats.bootstrap(
         (sample,),
         np.mean,
-        n_resamples=rounds,
-        confidence_level=confidence,
+        n_resamples=2000,
+        confidence_level=0.95,
         method="percentile",
         random_state=0,
     ).confidence_interval

@@ -39,14 +39,13 @@ class Hypothesis:
     weight: float
 
 
-def hypotheses(detections: Mapping[str, Any], most: int = MOST_ROWS) -> list[Hypothesis]:
+def hypotheses(detections: Mapping[str, Any]) -> list[Hypothesis]:
     """The most plausible rows of a photo, those of different extents.
 
     The work is bounded: 200 boxes, ten places, 1,023 sets, whatever a detector emits.
 
     Args:
         detections: `boxes` `(N, 4)`, `scores` `(N,)`, `labels` `(N,)` of one photo.
-        most: hypotheses at most.
 
     Returns:
         The most plausible first; none only where there are no boxes.
@@ -65,7 +64,7 @@ def hypotheses(detections: Mapping[str, Any], most: int = MOST_ROWS) -> list[Hyp
     chances = _chances(iou[places], scores, labels[likely])
     sets = _sets(len(places))
     weights = _weights(sets, boxes[places], chances)
-    return _different(sets, weights, likely[places], boxes[places], most)
+    return _different(sets, weights, likely[places], boxes[places])
 
 
 def _chances(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -118,7 +117,7 @@ def _weights(sets: np.ndarray, boxes: np.ndarray, chances: np.ndarray) -> np.nda
 
 
 def _different(
-    sets: np.ndarray, weights: np.ndarray, indices: np.ndarray, boxes: np.ndarray, most: int
+    sets: np.ndarray, weights: np.ndarray, indices: np.ndarray, boxes: np.ndarray
 ) -> list[Hypothesis]:
     """The best set of each pair of ends, the best first."""
     found: dict[tuple[int, int], Hypothesis] = {}
@@ -129,6 +128,6 @@ def _different(
         if ends not in found:
             row = row_of(boxes[chosen])
             found[ends] = Hypothesis(indices[chosen], row, float(weights[number]))
-        if len(found) >= most:
+        if len(found) >= MOST_ROWS:
             break
     return list(found.values())

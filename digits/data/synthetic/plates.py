@@ -31,7 +31,7 @@ def draw_plate(
     x2, y2 = (int(v) for v in points.max(0) + room)
     mask = np.zeros((high, wide), np.uint8)
     shape = rng.choice(3, p=(0.62, 0.24, 0.14))
-    _outline(mask, (x1, y1, x2, y2), shape, 255, -1)
+    _outline(mask, (x1, y1, x2, y2), shape, -1)
     solid = mask.astype(np.float32) / 255
     if rng.random() < 0.3:
         shadow = np.roll(solid, tuple(int(v) for v in rng.integers(-2, 4, 2)), (0, 1))
@@ -44,7 +44,7 @@ def draw_plate(
         mask[:] = 0
         inset = int(tall * rng.uniform(0, 0.08))
         thick = max(1, round(tall * rng.uniform(0.02, 0.07)))
-        _outline(mask, (x1 + inset, y1 + inset, x2 - inset, y2 - inset), shape, 255, thick)
+        _outline(mask, (x1 + inset, y1 + inset, x2 - inset, y2 - inset), shape, thick)
         rim = ink if rng.random() < 0.6 else np.clip(ground + rng.normal(0, 0.3), 0, 1)
         paint(sheet, mask.astype(np.float32) / 255, np.asarray(rim, np.float32))
     if rng.random() < 0.2 and min(room) > 0.2 * tall:  # screws, or the dots of enamel plates
@@ -58,15 +58,13 @@ def draw_plate(
         paint(sheet, mask.astype(np.float32) / 255, ink)
 
 
-def _outline(
-    mask: np.ndarray, box: tuple[int, int, int, int], shape: int, value: int, thick: int
-) -> None:
+def _outline(mask: np.ndarray, box: tuple[int, int, int, int], shape: int, thick: int) -> None:
     """Draw a rectangle (shape 0), one with cut corners (1), or an ellipse around it (2)."""
     x1, y1, x2, y2 = box
     if shape == 2:
         axes = (round((x2 - x1) * 0.6), round((y2 - y1) * 0.6))
         center = ((x1 + x2) // 2, (y1 + y2) // 2)
-        cv2.ellipse(mask, center, axes, 0, 0, 360, (value,), thick, cv2.LINE_AA)
+        cv2.ellipse(mask, center, axes, 0, 0, 360, (255,), thick, cv2.LINE_AA)
         return
     cut = min(x2 - x1, y2 - y1) // 6 if shape == 1 else 0
     corners = [
@@ -81,9 +79,9 @@ def _outline(
     ]
     polygon = np.array(corners, np.int32)
     if thick < 0:
-        cv2.fillPoly(mask, [polygon], (value,), cv2.LINE_AA)
+        cv2.fillPoly(mask, [polygon], (255,), cv2.LINE_AA)
     else:
-        cv2.polylines(mask, [polygon], True, (value,), thick, cv2.LINE_AA)
+        cv2.polylines(mask, [polygon], True, (255,), thick, cv2.LINE_AA)
 
 
 def paint(sheet: np.ndarray, mask: np.ndarray, colour: np.ndarray) -> None:
