@@ -7,6 +7,7 @@ import numpy as np
 import torch.distributed as dist
 
 from digits.errors import DigitsError
+from digits.evaluation.numbers import number_figures
 from digits.types import CLASS_NAMES, Detections, Target, target_number
 
 Pair = tuple[Detections, Target]
@@ -73,7 +74,10 @@ class Evaluator:
         """Scores by name: map, map_50, map_75, number_accuracy, digit_error_rate, and so on."""
         pairs = [self._photos[image_id] for image_id in sorted(self._photos)]
         scores = self._mean_average_precision(pairs)
-        return scores | _numbers(self.reader, pairs) if self.reader else scores
+        if self.reader:
+            numbers = [self.reader(found) for found, _ in pairs]
+            scores |= number_figures(numbers, [target_number(target) for _, target in pairs])
+        return scores
 
     def _mean_average_precision(self, pairs: list[Pair]) -> dict[str, float]:
         from torchmetrics.detection import MeanAveragePrecision  # slow to import
@@ -115,9 +119,3 @@ def mean_average_precision(
     evaluator = Evaluator(None, backend)
     evaluator.update(records, targets)
     return evaluator.compute()["map"]
-
-
-def _numbers(reader: Callable[[Detections], str], pairs: list[Pair]) -> dict[str, float]:
-    from digits.evaluation.numbers import number_figures  # torchmetrics takes 2 s to import
-
-    return number_figures([reader(d) for d, _ in pairs], [target_number(t) for _, t in pairs])

@@ -6,6 +6,7 @@ import numpy as np
 
 from digits.evaluation.confidence import coverage_at, expected_calibration_error
 from digits.evaluation.heights import HEIGHT_NAMES, HEIGHTS
+from digits.evaluation.numbers import number_figures
 from digits.geometry import match
 from digits.types import Reading, Record, Target, reading_labels, target_number
 
@@ -19,8 +20,6 @@ def number_scores(readings: Sequence[Reading], targets: Sequence[Target]) -> dic
     on (pixels, mean of the photo's digits) for what occurs; coverage_at_98,
     expected_calibration_error.
     """
-    from digits.evaluation.numbers import number_figures  # torchmetrics takes 2 s to import
-
     truths = [target_number(target) for target in targets]
     scores = number_figures([reading.number for reading in readings], truths)
     right = np.array([r.matches(t) for r, t in zip(readings, truths, strict=True)], dtype=bool)
