@@ -91,19 +91,25 @@ class ExportedReader:
             for here, array, (_, size) in zip(detections, pixels, opened, strict=True)
         ]
 
-    def _detect(self, photos: Sequence[np.ndarray], enlargement: float = 1.0) -> Found:
-        """One pass over photos `(3, H, W)`, those of one size together."""
-        factor = np.array(enlargement, dtype=np.float32)
-        sizes: dict[tuple[int, ...], list[int]] = {}
-        for index, photo in enumerate(photos):
-            sizes.setdefault(photo.shape, []).append(index)
+    def _detect(self, photos: Sequence[np.ndarray], enlargement: float | np.ndarray = 1.0) -> Found:
+        """One pass over photos `(3, H, W)`, those of one size together, at the usual input size
+        times a factor of each or of all."""
+        factors = np.broadcast_to(np.float32(enlargement), len(photos))
+        sizes: dict[tuple[object, ...], list[int]] = {}
+        for index, (photo, factor) in enumerate(zip(photos, factors.tolist(), strict=True)):
+            sizes.setdefault((photo.shape, factor), []).append(index)
         parts = [
             same[start : start + self.batch_size]
             for same in sizes.values()
             for start in range(0, len(same), self.batch_size)
         ]
         found = [
-            self.detector({"photos": np.stack([photos[i] for i in part]), "enlargement": factor})
+            self.detector(
+                {
+                    "photos": np.stack([photos[i] for i in part]),
+                    "enlargement": np.array(factors[part[0]]),
+                }
+            )
             for part in parts
         ]
         back = np.argsort(np.concatenate(parts))

@@ -73,4 +73,9 @@ def has_sides(boxes: Tensor, least: float) -> Tensor:
 
 def rows(values: Tensor, index: Tensor) -> Tensor:
     """Rows `(..., K, 4)` of `(..., N, 4)` by their indices `(..., K)`."""
-    return values.gather(-2, index.unsqueeze(-1).expand(*index.shape, values.shape[-1]))
+    return values.gather(-2, of_rows(index))
+
+
+def of_rows(index: Tensor) -> Tensor:
+    """Indices of rows, as `gather` wants them for all four columns: `(..., K)` to `(..., K, 4)`."""
+    return index.unsqueeze(-1).expand(*index.shape, 4)

@@ -109,7 +109,7 @@ class BatchedRoIHeads(RoIHeads):
         flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, boxes = suppress(*flat, self.nms_thresh, self.voting)
         none = constant(-1.0, scores.device)
-        scores = torch.where(kept.view_as(scores), scores, none).view(count, -1)
+        scores = torch.where(kept, flat[1], none).view(count, -1)
         scores, index = scores.topk(min(self.detections_per_img, scores.shape[1]))
         digits = np.arange(1, kinds + 1, dtype=np.float32).repeat(most)
         labels = as_tensor(digits, index.device).take(index)

@@ -92,11 +92,12 @@ def repeat_edges(x: Tensor, batch: PhotoBatch) -> Tensor:
         return x
     height, width = x.shape[2], x.shape[3]
     cells = _cells(batch, (height, width))
-    last, beyond = cells - 1, np.minimum(cells, [height - 1, width - 1])
-    where = as_tensor(np.stack([np.arange(len(x)), *last.T, *beyond.T]), x.device)
-    photos, row, column, row_beyond, column_beyond = where
-    if (cells[:, 1] < width).any():
-        x[photos, :, :, column_beyond] = x[photos, :, :, column]
-    if (cells[:, 0] < height).any():
-        x[photos, :, row_beyond] = x[photos, :, row]
-    return x
+    row, column = np.arange(height)[:, None], np.arange(width)
+    down, across = (cells - 1).T[..., None, None]  # the last of each photo
+    beyond = (row == down + 1) & (column <= across + 1) | (column == across + 1) & (row <= down)
+    photo = np.arange(len(x))[:, None, None] * height
+    source = (photo + np.minimum(row, down)) * width + np.minimum(column, across)
+    flat = x.permute(0, 2, 3, 1).flatten(0, 2)
+    edges = flat.index_select(0, as_tensor(source[beyond], x.device))
+    flat.index_copy_(0, as_tensor(np.flatnonzero(beyond), x.device), edges)
+    return flat.view(len(x), height, width, -1).permute(0, 3, 1, 2)

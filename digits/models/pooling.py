@@ -4,9 +4,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.ops import MultiScaleRoIAlign, roi_align
+
+from digits.models.batch import as_array, as_tensor
 
 
 class RoIPool(MultiScaleRoIAlign):
@@ -40,13 +43,13 @@ class RoIPool(MultiScaleRoIAlign):
         if len(self.strides) == 1:
             return self._align(maps[0], regions, self.strides[0]), None
         _, low, high = regions.split_with_sizes([1, 2, 2], 1)
-        levels = torch.bucketize((high - low).prod(1), self.areas, right=True)
-        counts = levels.bincount(minlength=len(self.strides)).tolist()
+        levels = as_array(torch.bucketize((high - low).prod(1), self.areas, right=True))
+        counts = np.bincount(levels, minlength=len(self.strides)).tolist()
         training = torch.is_grad_enabled()  # then every map needs a gradient, if only of zeros
         if len(regions) in counts and not training:
             level = counts.index(len(regions))
             return self._align(maps[level], regions, self.strides[level]), None
-        order = levels.argsort()
+        order = as_tensor(levels.argsort(kind="stable"), regions.device)
         parts = regions.index_select(0, order).split_with_sizes(counts)
         pooled = [
             self._align(*part)

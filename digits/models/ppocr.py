@@ -18,14 +18,19 @@ _WIDTHS = (96, 192, 384)  # channels of the stages
 _BLOCKS = (3, 6, 2)  # blocks per stage
 
 
-class _Same(nn.Sequential):
-    """A 2 x 2 layer of stride 1 whose input is padded with zeros at the right and the bottom.
+def _padded(x: Tensor) -> Tensor:
+    """Zeros at the right and the bottom of a map, so that a 2 x 2 layer keeps its size.
 
-    So the map keeps its size. Zeros do for max pooling too, since its input is never negative.
+    They do for max pooling too, since its input is never negative.
     """
+    return pad(x, (0, 1, 0, 1))
+
+
+class _Same(nn.Sequential):
+    """A 2 x 2 layer of stride 1, padded."""
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self[0](pad(x, (0, 1, 0, 1)))
+        y: Tensor = self[0](_padded(x))
         return y
 
 
@@ -47,12 +52,12 @@ class _Stem(nn.Module):
         half = channels // 2
         self.first = nn.Sequential(nn.Conv2d(3, half, 3, 2, 1), nn.ReLU(inplace=True))
         self.branch = nn.Sequential(
-            _Same(nn.Conv2d(half, half // 2, 2)),
+            nn.Sequential(nn.Conv2d(half, half // 2, 2)),
             nn.ReLU(inplace=True),
             _Same(nn.Conv2d(half // 2, half, 2)),
             nn.ReLU(inplace=True),
         )
-        self.pool = _Same(nn.MaxPool2d(2, 1))
+        self.pool = nn.MaxPool2d(2, 1)
         self.last = nn.Sequential(
             nn.Conv2d(channels, half, 3, 2, 1),
             nn.ReLU(inplace=True),
@@ -61,7 +66,7 @@ class _Stem(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
+        x = _padded(self.first(x))
         y: Tensor = self.last(torch.cat([self.pool(x), self.branch(x)], 1))
         return y
 

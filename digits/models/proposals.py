@@ -12,7 +12,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from digits.models.anchors import LevelAnchors, MapAnchors
 from digits.models.batch import Boxes, PhotoBatch, Truth, as_tensor
-from digits.models.boxes import clip, constant, decode, encode, has_sides, rows
+from digits.models.boxes import clip, constant, decode, encode, has_sides, of_rows, rows
 from digits.models.matching import match, sample
 from digits.models.suppression import suppress
 
@@ -71,7 +71,7 @@ class BatchedRPN(RegionProposalNetwork):
         flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, _ = suppress(*flat, self.nms_thresh)
         none = constant(-1.0, scores.device)
-        scores = torch.where(kept.view_as(scores), scores, none).view(len(scores), -1)
+        scores = torch.where(kept, flat[1], none).view(len(scores), -1)
         scores, index = scores.topk(min(self.post_nms_top_n(), scores.shape[1]))
         return Boxes(rows(boxes.view(len(scores), -1, 4), index), scores > none)
 
@@ -87,11 +87,10 @@ class BatchedRPN(RegionProposalNetwork):
         signs = np.where(np.arange(index.shape[1]) < most, np.float32(-1), np.float32(1))
         missed = softplus(logits.gather(1, index) * as_tensor(signs, device))
         digits = index[:, :most]
-        wanted = encode(
-            rows(truth.boxes, matches.which.gather(1, digits)),
-            rows(anchors.expand(len(truth.boxes), -1, -1), digits),
-        )
-        moved = smooth_l1_loss(rows(deltas, digits), wanted, beta=1 / 9, reduction="none")
+        chosen = of_rows(digits)
+        anchors = anchors.expand(len(truth.boxes), -1, -1).gather(1, chosen)
+        wanted = encode(rows(truth.boxes, matches.which.gather(1, digits)), anchors)
+        moved = smooth_l1_loss(deltas.gather(1, chosen), wanted, beta=1 / 9, reduction="none")
         shown = drawn[:, :most].unsqueeze(-1)
         return {
             "loss_objectness": (missed * drawn).sum() / count,
@@ -119,7 +118,8 @@ def _top(logits: Tensor, deltas: Tensor, anchors: MapAnchors, count: int) -> tup
         nowhere, none = (constant(value, scores.device) for value in (-torch.inf, -1.0))
         scores = torch.where(best > nowhere, scores, none)
     boxes = anchors.boxes.expand(len(logits), -1, -1)
-    return scores, decode(rows(deltas, index), rows(boxes, index))
+    index = of_rows(index)
+    return scores, decode(deltas.gather(1, index), boxes.gather(1, index))
 
 
 def _longer(values: Tensor, missing: tuple[int, ...], value: float) -> Tensor:

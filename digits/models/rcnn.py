@@ -116,8 +116,8 @@ class DigitRCNN(GeneralizedRCNN):
         """The backbone's maps, float32 under autocast too, since boxes are sensitive."""
         return [features.float() for features in self.backbone(batch.tensors).values()]
 
-    def _detect(self, images: Sequence[Tensor], enlargement: float = 1.0) -> Found:
-        """One pass in evaluation.
+    def _detect(self, images: Sequence[Tensor], enlargement: float | np.ndarray = 1.0) -> Found:
+        """One pass in evaluation, at the usual input size times a factor of each photo or of all.
 
         A photo is padded by its own size alone: networks see padding (convolutions as an edge,
         squeeze and excitation in its means), and what is found must not depend on the batch.

@@ -13,6 +13,7 @@ from digits.models.boxes import constant, overlaps
 
 _MOST_PAIRS = 2**24  # at once, to bound memory at torchvision's thousands of proposals
 _FEW = 300  # boxes of a group that are compared all with all on a processor
+_ROUNDS = 3  # of suppression between two looks at whether it has ended, for which a GPU must wait
 
 
 def suppress(
@@ -63,15 +64,16 @@ def greedy(rivals: Tensor, real: Tensor) -> Tensor:
         real: bool `(G, N)`, which of them count.
     """
     # As numbers, since a matrix product is several times as fast as the same in bools.
-    zero, one = constant(0.0, real.device), constant(1.0, real.device)
-    later = torch.where(rivals.triu(1), one, zero)
-    kept = every = torch.where(real, one, zero).unsqueeze(-2)
-    while True:
-        with torch.autocast(real.device.type, enabled=False):
-            beaten = torch.bmm(kept, later)  # by so many
-        before, kept = kept, torch.maximum(every - beaten, zero)
-        if torch.equal(before, kept):
-            return kept.squeeze(-2) > zero
+    zero, half, one = (constant(value, real.device) for value in (0.0, 0.5, 1.0))
+    later = torch.bitwise_and(rivals.triu(1), real.unsqueeze(-1))
+    beating = torch.where(later, one, zero)
+    kept = torch.where(real, one, zero).unsqueeze(-2)
+    with torch.autocast(real.device.type, enabled=False):
+        while True:
+            for _ in range(_ROUNDS):  # who is beaten by none that is kept
+                before, kept = kept, torch.bmm(kept, beating).lt_(half)
+            if torch.equal(before, kept):
+                return torch.bitwise_and(kept.squeeze(-2) > zero, real)
 
 
 def vote(boxes: Tensor, scores: Tensor, iou: Tensor, limit: float) -> Tensor:

@@ -74,7 +74,7 @@ class PhotoTransform(nn.Module):
         self,
         images: Sequence[Tensor],
         device: torch.device,
-        enlargement: float = 1.0,
+        enlargement: float | np.ndarray = 1.0,
         together: bool = False,
     ) -> Iterator[tuple[list[int], PhotoBatch]]:
         """For evaluation: batches in which every photo is padded by its own size alone.
@@ -82,22 +82,19 @@ class PhotoTransform(nn.Module):
         Args:
             images: see `forward`.
             device: where the batches are wanted.
-            enlargement: factor on `min_size` and `max_size`.
-            together: put photos of several padded sizes into a batch, all wide ones and all high
-                ones, rather than those of one padded size.
+            enlargement: factor on `min_size` and `max_size`, of each photo or of all.
+            together: put photos of several padded sizes into a batch, unless their padding would
+                outweigh them, rather than those of one padded size.
 
         Yields:
             Indices of photos, and their batch.
         """
         shapes = _shapes(images)
-        short, long = round(enlargement * self.min_size[-1]), round(enlargement * self.max_size)
-        sizes = self._sizes(shapes, np.full(len(images), short), long)
+        bounds = np.array([self.min_size[-1], self.max_size])
+        short, long = np.rint(np.multiply.outer(bounds, np.broadcast_to(enlargement, len(images))))
+        sizes = self._sizes(shapes, short, long)
         padded = self._padded(sizes)
-        groups: dict[object, list[int]] = {}
-        for index, (height, width) in enumerate(padded.tolist()):
-            key = width >= height if together else (height, width)
-            groups.setdefault(key, []).append(index)
-        for group in groups.values():
+        for group in alike(padded) if together else _equal(padded):
             some = [images[i] for i in group]
             chosen, batch = self._batch(some, shapes[group], sizes[group], padded[group], device)
             yield [group[i] for i in chosen], batch
@@ -124,7 +121,7 @@ class PhotoTransform(nn.Module):
         whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
         return chosen, PhotoBatch(whole, sizes[chosen], padded[chosen], limits)
 
-    def _sizes(self, shapes: np.ndarray, short: np.ndarray, long: int) -> np.ndarray:
+    def _sizes(self, shapes: np.ndarray, short: np.ndarray, long: np.ndarray | int) -> np.ndarray:
         """Heights and widths `(B, 2)` of resized photos."""
         scales = np.minimum(short / shapes.min(1), long / shapes.max(1))
         sizes: np.ndarray = np.maximum(1, np.rint(shapes * scales[:, None])).astype(np.int64)
@@ -143,3 +140,11 @@ class PhotoTransform(nn.Module):
 
 def _shapes(images: Sequence[Tensor]) -> np.ndarray:
     return np.array([image.shape[-2:] for image in images]).reshape(-1, 2)
+
+
+def _equal(shapes: np.ndarray) -> list[list[int]]:
+    """Indices of photos, those of one size together."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, (height, width) in enumerate(shapes.tolist()):
+        groups.setdefault((height, width), []).append(index)
+    return list(groups.values())

@@ -14,8 +14,8 @@ import numpy as np
 
 from digits.passes.found import Found
 
-Detect = Callable[[Sequence[Any], float], Found]
-"""Detects photos once, at the usual input size times a factor."""
+Detect = Callable[[Sequence[Any], np.ndarray], Found]
+"""Detects photos once, each at the usual input size times its factor `(B,)`."""
 
 
 class ZoomOptions(TypedDict, total=False):
@@ -75,20 +75,29 @@ class Zoom:
             short_side: what `detect` resizes the short side of a photo to, pixels.
         """
         shapes = np.array([photo.shape[-2:] for photo in photos])
-        for factor in self.search:
-            best = found.scores.max(1, initial=0)
-            enough = shapes.min(1) >= factor * short_side
-            (unsure,) = ((best < self.sure) & enough).nonzero()
-            if not len(unsure):
-                break
-            again = detect([photos[i] for i in unsure], factor)
-            better = again.scores.max(1, initial=0) > np.maximum(best[unsure], self.min_score)
-            found.replace(unsure[better], again.of(better))
-        chosen, windows = self.windows(found, shapes)
-        if len(chosen):
-            parts = zip(chosen, windows.tolist(), strict=True)
-            second = detect([photos[i][:, y1:y2, x1:x2] for i, (x1, y1, x2, y2) in parts], 1.0)
-            found.replace(chosen, combine(found.of(chosen), second, windows))
+        left = np.arange(len(photos))  # whose search goes on
+        for factor in (*self.search, np.inf):
+            # Photos that are settled have their windows in the pass in which others are searched.
+            best = found.scores[left].max(1, initial=0)
+            enough = shapes[left].min(1) >= factor * short_side
+            on = (best < self.sure) & enough
+            unsure, settled = left[on], left[~on]
+            chosen, windows = self.windows(found.of(settled), shapes[settled])
+            chosen = settled[chosen]
+            parts = [photos[i] for i in unsure]
+            for i, (x1, y1, x2, y2) in zip(chosen, windows.tolist(), strict=True):
+                parts.append(photos[i][:, y1:y2, x1:x2])
+            if not parts:
+                return
+            factors = np.where(np.arange(len(parts)) < len(unsure), factor, 1.0)
+            seen = detect(parts, factors)
+            searched, closer = (
+                seen.of(some) for some in np.split(np.arange(len(parts)), [len(unsure)])
+            )
+            better = searched.scores.max(1, initial=0) > np.maximum(best[on], self.min_score)
+            found.replace(unsure[better], searched.of(better))
+            found.replace(chosen, combine(found.of(chosen), closer, windows))
+            left = unsure
 
     def windows(self, found: Found, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The parts of photos to detect again.

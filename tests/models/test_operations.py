@@ -15,7 +15,7 @@ from digits.data.synthetic import SyntheticDigits
 from digits.models import suppression
 
 COUNT = 32  # photos of a batch
-EVALUATION, TRAINING = 63, 62  # operations of each
+MOST = 60  # operations of each
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def per_photo(model: nn.Module, photos: list[Tensor]) -> float:
 
 def test_evaluation_of_photos_of_one_size(shipped: nn.Module) -> None:
     photo, _ = SyntheticDigits(1)[0]
-    assert per_photo(shipped, [photo] * COUNT) <= EVALUATION
+    assert per_photo(shipped, [photo] * COUNT) <= MOST
 
 
 def test_evaluation_of_real_photos(shipped: nn.Module, real_data: Path) -> None:
@@ -52,13 +52,12 @@ def test_evaluation_of_real_photos(shipped: nn.Module, real_data: Path) -> None:
     photos = [data[i][0] for i in range(2 * COUNT)]
     passes: list[int] = []
     shipped.backbone.register_forward_hook(lambda *_: passes.append(len(passes)))
-    # The photos, the windows of small digits, and apart from those any that are higher than wide.
+    # The photos; then the windows of small digits and the photos to be searched, however shaped.
     for some in (photos[:COUNT], photos[COUNT:]):
         passes.clear()
         with torch.inference_mode():
             shipped(some)
-        made = len(passes)
-        assert 2 <= made <= 3 and per_photo(shipped, some) <= EVALUATION / 2 * made
+        assert len(passes) == 2 and per_photo(shipped, some) <= MOST
 
 
 def test_a_training_step_of_the_cpu_default() -> None:
@@ -71,4 +70,4 @@ def test_a_training_step_of_the_cpu_default() -> None:
         model.zero_grad()
         sum(model(photos, targets).values()).backward()
 
-    assert operations(step) / COUNT <= TRAINING
+    assert operations(step) / COUNT <= MOST

@@ -132,6 +132,55 @@ def test_an_enlarged_photo_is_kept_where_its_best_score_rises(seed: int) -> None
     assert float(model([photo])[0]["scores"].max()) == best([])  # sure enough already
 
 
+class Eye:
+    """Detects what a photo is filled with: nothing where that is 0, else a box of that score, the
+    surer the more a photo is enlarged; counts its passes."""
+
+    def __init__(self) -> None:
+        self.passes: list[list[tuple[int, ...]]] = []
+
+    def __call__(self, photos: list[np.ndarray], factors: np.ndarray) -> Found:
+        assert len(photos) == len(factors)
+        self.passes.append([photo.shape for photo in photos])
+        return found(
+            *(
+                [(10, 10, 10 + p.shape[1] / 9, 40, min(1, p[0, 0, 0] / 200 * f), 1)][: p[0, 0, 0]]
+                for p, f in zip(photos, factors.tolist(), strict=True)
+            )
+        )
+
+
+filled = st.tuples(st.integers(30, 300), st.integers(30, 300), st.sampled_from([0, 20, 50, 150]))
+
+
+@given(st.lists(filled, min_size=1, max_size=6))
+def test_second_looks_at_many_photos_are_those_at_each(chosen: list[tuple[int, int, int]]) -> None:
+    photos = [np.full((3, h, w), value, np.int64) for h, w, value in chosen]
+    eye = Eye()
+
+    def improved(some: list[np.ndarray]) -> Found:
+        first = eye(some, np.ones(len(some)))
+        ZOOM.improve(some, first, eye, 40)
+        return first
+
+    alone = [improved([photo]).detections()[0] for photo in photos]
+    eye.passes.clear()
+    for own, other in zip(alone, improved(photos).detections(), strict=True):
+        for name, values in own.items():
+            np.testing.assert_array_equal(values, other[name])
+    # The first, one for each factor of the search, and the windows of what the last one found.
+    assert len(eye.passes) <= 1 + len(ZOOM.search) + 1
+
+
+def test_windows_are_looked_at_with_photos_that_are_searched() -> None:
+    sure, unsure = (np.full((3, 200, 300), value, np.int64) for value in (150, 50))
+    eye = Eye()
+    first = eye([sure, unsure], np.ones(2))
+    ZOOM.improve([sure, unsure], first, eye, 80)
+    assert [len(some) for some in eye.passes] == [2, 2, 1]
+    assert first.scores[:, 0].tolist() == [0.75, 0.25]
+
+
 def test_training_looks_once() -> None:
     model = build_detector(small_fpn(), min_size=64, max_size=176, zoom={"min_score": 0.01})
     losses = model.train()(*zip(*[SyntheticDigits(2)[i] for i in range(2)], strict=True))
