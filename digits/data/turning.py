@@ -2,14 +2,15 @@
 
 import numpy as np
 
+_POWER = 1.5  # of the superellipse that the ink is taken for
 
-def turned(boxes: np.ndarray, degrees: np.ndarray, power: float = 1.5) -> np.ndarray:
+
+def turned(boxes: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """The upright boxes of the ink in turned ones, as in `digits.data.warping.warp_boxes`.
 
     Args:
         boxes: `(N, 4)`, x_min, y_min, width, height before the turn.
         degrees: `(N,)`.
-        power: of the superellipse that the ink is taken for; inf is its cross, 1 its rectangle.
 
     Returns:
         `(N, 4)` of the same form; a box that is not turned is the same.
@@ -17,8 +18,8 @@ def turned(boxes: np.ndarray, degrees: np.ndarray, power: float = 1.5) -> np.nda
     angle = np.radians(degrees)
     cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
     centre, (width, height) = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:].T
-    wide = (np.abs(width * cos) ** power + np.abs(height * sin) ** power) ** (1 / power)
-    high = (np.abs(width * sin) ** power + np.abs(height * cos) ** power) ** (1 / power)
+    wide = (np.abs(width * cos) ** _POWER + np.abs(height * sin) ** _POWER) ** (1 / _POWER)
+    high = (np.abs(width * sin) ** _POWER + np.abs(height * cos) ** _POWER) ** (1 / _POWER)
     sides = np.stack([wide, high], axis=1)
     upright = np.concatenate([centre - sides / 2, sides], axis=1)
     return np.where(degrees[:, None] == 0, boxes, upright)

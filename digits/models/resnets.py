@@ -53,8 +53,7 @@ def resnet50_fpn(
     if weights == "coco" and state is not None:
         # Trained with batch normalisation of eps = 0; ours adds 1e-5 to the variances.
         state = {k: v - 1e-5 if k.endswith("running_var") else v for k, v in state.items()}
-    maskable = False
-    return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
+    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
 
 
 def resnet50_fpn_v2(
@@ -80,13 +79,7 @@ def resnet50_fpn_v2(
         return head
 
     return BackboneSpec(
-        features,
-        _STRIDES,
-        extra_map=True,
-        rpn_convs=2,
-        box_head=box_head,
-        maskable=False,
-        state=state,
+        features, _STRIDES, extra_map=True, rpn_convs=2, box_head=box_head, state=state
     )
 
 
@@ -101,8 +94,7 @@ def resnet101_fpn(
     features, state = _features(
         resnet101, weights, None, imagenet, trainable_layers, norm, stochastic_depth
     )
-    maskable = False
-    return BackboneSpec(features, _STRIDES, extra_map=True, maskable=maskable, state=state)
+    return BackboneSpec(features, _STRIDES, extra_map=True, state=state)
 
 
 def _features(
