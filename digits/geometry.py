@@ -18,7 +18,13 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def by_score(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Indices by falling score; equal scores by position and class, never by input order."""
+    """Indices `(N,)` by falling score; equal scores by position and class, never by input order.
+
+    Args:
+        boxes: `(N, 4)` xyxy.
+        scores: `(N,)`.
+        labels: `(N,)`.
+    """
     return np.lexsort((labels, *boxes.T[::-1], -scores))
 
 

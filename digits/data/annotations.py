@@ -33,7 +33,7 @@ class Annotations(NamedTuple):
     """What was done to boxes in reading, with counts, for people."""
 
     def only(self, image_ids: np.ndarray) -> "Annotations":
-        """Those of some photos."""
+        """Those of some photos, by their ids `(K,)`."""
         photos, boxes = np.isin(self.image_ids, image_ids), np.isin(self.owners, image_ids)
         return Annotations(
             self.image_ids[photos], self.file_names[photos], self.sizes[photos],

@@ -16,6 +16,10 @@ Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
 def normalized(member: Boxes, size: np.ndarray) -> Boxes:
     """Boxes as the library wants them: within [0, 1], none of no size.
 
+    Args:
+        member: boxes in pixels of a photo.
+        size: its width, height, width, height, `(4,)`.
+
     Raises:
         DigitsError: scores or labels that no detector gives.
     """

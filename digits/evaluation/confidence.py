@@ -25,7 +25,8 @@ def coverage_curve(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarra
 def coverage_at(confidence: np.ndarray, right: np.ndarray, accuracy: float = 0.98) -> float:
     """Largest share of photos that a confidence threshold accepts at this accuracy.
 
-    The figure of Goodfellow et al. 2013 (arXiv 1312.6082), who name 98 % human accuracy.
+    The figure of Goodfellow et al. 2013 (arXiv 1312.6082), who name 98 % human accuracy; arguments
+    as in `coverage_curve`.
     """
     coverage, reached = coverage_curve(confidence, right)
     return float(coverage[reached >= accuracy].max(initial=0.0))
@@ -52,7 +53,8 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
 def calibration_error_by_chance(confidence: np.ndarray) -> float:
     """The error that perfectly calibrated confidences show on average on so few photos.
 
-    A figure of `expected_calibration_error` can be told from 0 only where it is above this one.
+    A figure of `expected_calibration_error` can be told from 0 only where it is above this one;
+    confidences `(N,)`, as there.
     """
     rng = np.random.default_rng(0)
     drawn = rng.random((500, len(confidence))) < confidence

@@ -57,7 +57,13 @@ def save_coverage(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]
 
 
 def draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
-    """Accuracy over the share of photos accepted, and the share at 98 % accuracy."""
+    """Accuracy over the share of photos accepted, and the share at 98 % accuracy.
+
+    Args:
+        axis: of matplotlib.
+        confidence: `(N,)` in [0, 1].
+        right: bool `(N,)`.
+    """
     coverage, accuracy = coverage_curve(confidence, right)
     share = coverage_at(confidence, right)
     axis.step(100 * coverage, 100 * accuracy, where="pre")
@@ -69,7 +75,10 @@ def draw_coverage(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
 
 
 def draw_reliability(axis: Any, confidence: np.ndarray, right: np.ndarray) -> None:
-    """How often numbers are right at which confidence, in tenths of the photos."""
+    """How often numbers are right at which confidence, in tenths of the photos.
+
+    Arguments as in `draw_coverage`.
+    """
     groups = [g for g in np.array_split(np.argsort(confidence, kind="stable"), 10) if len(g)]
     stated = [100 * confidence[g].mean() for g in groups]
     true = [100 * right[g].mean() for g in groups]

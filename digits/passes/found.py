@@ -17,11 +17,11 @@ class Found(NamedTuple):
     """int64 `(B, K)`."""
 
     def of(self, photos: np.ndarray) -> "Found":
-        """Those of some photos."""
+        """Those of some photos: indices `(P,)`, or bool `(B,)`."""
         return Found(*(values[photos] for values in self))
 
     def replace(self, photos: np.ndarray, others: "Found") -> None:
-        """Put those of others in the place of some photos' own."""
+        """Put those of P others in the place of some photos' own; `photos` as in `of`."""
         for mine, theirs in zip(self, others, strict=True):
             mine[photos] = theirs
 

@@ -1,4 +1,7 @@
-"""Light and camera: shadows, blur, noise, exposure, compression."""
+"""Light and camera: shadows, blur, noise, exposure, compression.
+
+Pictures are float32 (H, W, 3), RGB in 0..1; photos are uint8.
+"""
 
 import cv2
 import numpy as np
