@@ -11,6 +11,7 @@ NAMES = {
     "map": "mAP",
     "map_raw": "mAP of the boxes as detected",
     "map_refined": "mAP of refined boxes",
+    "map_averaged": "mAP of averaged boxes",
     "map_50": "AP at IoU 0.5",
     "map_75": "AP at IoU 0.75",
     "number_accuracy": "number accuracy",
