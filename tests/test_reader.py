@@ -136,7 +136,13 @@ def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
         (np.zeros((4, 5, 4), np.uint8), r"got uint8 of shape \(4, 5, 4\)"),
         (np.zeros((0, 5, 3), np.uint8), r"got uint8 of shape \(0, 5, 3\)"),
         (torch.zeros(3, 4, 5), r"Expected a tensor uint8 of shape \(3, H, W\).*got float32"),
-        (torch.zeros(4, 5, dtype=torch.uint8), r"of shape \(4, 5\)"),
+        (torch.zeros(4, 5, dtype=torch.uint8), r"of shape \(4, 5\)\.$"),
+        (np.zeros((3, 4, 5), np.uint8), r"say photo.transpose\(1, 2, 0\)"),
+        (np.zeros((4, 5, 4), np.uint8), r"say PIL.Image.fromarray\(photo\)"),
+        (np.zeros((2, 4, 5, 3), np.uint8), r"several photos: say reader.read\(list\(photos\)\)"),
+        (torch.zeros(4, 5, 3, dtype=torch.uint8), r"say photo.permute\(2, 0, 1\)"),
+        (torch.rand(3, 4, 5), "255 .* photo, as uint8"),
+        (ROOT / "docs", r"docs: a folder; say reader.read\(sorted\(Path\('.*docs'\).glob"),
     ],
 )
 def test_what_is_no_photo_is_refused(reader: digits.NumberReader, photo: Any, says: str) -> None:

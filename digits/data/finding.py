@@ -14,7 +14,10 @@ from digits.data.paths import path_text
 from digits.data.photos import readable_suffixes
 from digits.errors import DigitsError
 
-_FOREIGN = {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+_FOREIGN = {
+    ".heic", ".heif", ".avif", ".gif", ".pdf", ".psd", ".svg",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw",
+}  # fmt: skip
 # A folder of outputs, which may be a folder of photos too (output_dir=), and the pictures in it.
 _MARKS = {".hydra", "detections.json", "metrics.json"}
 _OURS = {
@@ -66,7 +69,7 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
         )
     if skipped:
         each = ", ".join(f"{n} {suffix}" for suffix, n in sorted(skipped.items()))
-        how = " (or, for HEIC, pip install 'digits[heic]')" if ".heic" in skipped else ""
+        how = " (or, for HEIC, pip install pillow-heif)" if ".heic" in skipped else ""
         console.print(f"photos: not read: {each}; save them as JPEG{how}.")
     return list(found)
 
@@ -134,7 +137,7 @@ def _nothing(text: str, files: list[Path]) -> DigitsError:
     if foreign:
         why = f"only {', '.join(foreign)}, which cannot be read here; save them as JPEG"
         if {".heic", ".heif"} & set(foreign):
-            why += ", or pip install 'digits[heic]'"
+            why += ", or pip install pillow-heif"
         return DigitsError(f"photos={text}: {why}.")
     if "://" in text:
         return DigitsError(f"photos={text}: expected an address that begins with http or https.")

@@ -20,6 +20,7 @@ _HINTS = {
     "NoneType": " (cv2.imread returns None where it cannot read a file)",
     "bytes": " (say PIL.Image.open(io.BytesIO(content)))",
     "BytesIO": " (say PIL.Image.open(file))",
+    "BufferedReader": " (say PIL.Image.open(file))",
 }
 
 Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
@@ -44,6 +45,11 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
     if isinstance(photo, str) and is_address(photo):
         raise DigitsError(f"{photo}: an address; save the photo (predict.py photos= fetches it).")
     if isinstance(photo, str | Path):
+        if Path(photo).is_dir():
+            raise DigitsError(
+                f"{photo}: a folder; say reader.read(sorted(Path({str(photo)!r}).glob('*.jpg'))), "
+                "or predict.py photos=."
+            )
         return open_reduced(Path(photo), LONGEST)
     if _is_tensor(photo):
         if (
@@ -54,7 +60,8 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
         ):
             raise DigitsError(
                 "Expected a tensor uint8 of shape (3, H, W), RGB, got "
-                f"{str(photo.dtype).removeprefix('torch.')} of shape {tuple(photo.shape)}."
+                f"{str(photo.dtype).removeprefix('torch.')} of shape {tuple(photo.shape)}"
+                f"{_instead(tuple(photo.shape), photo.is_floating_point(), is_tensor=True)}."
             )
         photo = photo.permute(1, 2, 0).cpu().numpy()
     if isinstance(photo, np.ndarray):
@@ -62,7 +69,8 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
         if photo.dtype != np.uint8 or not (colour or photo.ndim == 2) or not photo.size:
             raise DigitsError(
                 "Expected an array uint8 of shape (H, W, 3), RGB, or (H, W), got "
-                f"{photo.dtype} of shape {photo.shape}."
+                f"{photo.dtype} of shape {photo.shape}"
+                f"{_instead(photo.shape, photo.dtype.kind == 'f', is_tensor=False)}."
             )
         photo = Image.fromarray(photo)
     if not isinstance(photo, Image.Image) or not all(photo.size):
@@ -75,6 +83,19 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
         return reduced(photo, LONGEST)
     except UNREADABLE as error:
         raise DigitsError(f"A Pillow picture cannot be read as a photo ({error}).") from error
+
+
+def _instead(shape: tuple[int, ...], is_float: bool, is_tensor: bool) -> str:
+    """What to say for an array or a tensor of another type or shape, where that can be told."""
+    if len(shape) == 4:
+        return " (several photos: say reader.read(list(photos)))"
+    if is_float:
+        return " (of values from 0 to 1: say 255 * photo, as uint8)"
+    if is_tensor:
+        return " (say photo.permute(2, 0, 1))" if shape[2:] == (3,) else ""
+    if shape[2:] == (4,):
+        return " (say PIL.Image.fromarray(photo))"
+    return " (say photo.transpose(1, 2, 0))" if len(shape) == 3 and shape[0] == 3 else ""
 
 
 def _is_tensor(photo: object) -> "TypeGuard[Tensor]":
