@@ -15,9 +15,10 @@ from benchmarks.scoring import scoring
 from benchmarks.script import predict_memory, predict_speed, shipped_speed
 from benchmarks.settings import train_config
 from benchmarks.yolo import yolo
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import write
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device
 from digits.io import write_json

@@ -14,8 +14,9 @@ import torch
 from benchmarks.figures import Figure, in_turn, origin
 from benchmarks.network import Photo, TimedNetwork
 from benchmarks.settings import build, train_config
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.data.synthetic import SyntheticDigits
+from digits.ending import one_line_errors
 from digits.inference.detect import choose_device
 from digits.io import write_json
 

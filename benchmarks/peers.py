@@ -18,8 +18,9 @@ from torch import Tensor
 import digits
 from benchmarks.figures import origin
 from benchmarks.tools import TOOLS, Tool, digits_alone
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.data.coco import CocoDigits
+from digits.ending import one_line_errors
 from digits.evaluation.numbers import number_figures
 from digits.io import write_json
 from digits.reading.crossfit import bootstrap_interval, readings_of

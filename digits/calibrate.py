@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from digits import checkpoint
-from digits.console import console, one_line_errors, result_table
+from digits.console import console, result_table
 from digits.detections import read_detections
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.inference.report import Report
 from digits.inference.source import Item, Readers

@@ -1,33 +1,21 @@
-"""What people see: the start banner, the result table, one line for an error."""
+"""What people see: the start banner, the result table, a bar."""
 
-import functools
 import logging
-import os
-import signal
-import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from hydra.errors import InstantiationException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
-
-from digits.errors import DigitsError
 
 # highlight=False and soft_wrap keep paths whole in logs and pipes; without markup, names with
 # brackets are what they are, in tables too.
 console = Console(highlight=False, soft_wrap=True, markup=False)
-_errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
-Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
@@ -48,7 +36,7 @@ def on_stderr() -> Iterator[None]:
 
 def quiet() -> None:
     """Silence what tells a user nothing: Lightning's banners, tips and known-harmless warnings."""
-    warnings.formatwarning = _plain  # Lightning has put its own there
+    warnings.formatwarning = plain_warning  # Lightning has put its own there
     for name in ("lightning.pytorch", "lightning.fabric", "faster_coco_eval"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in (
@@ -64,7 +52,7 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", pattern)
 
 
-def _plain(
+def plain_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -113,88 +101,3 @@ def with_progress(items: Iterable[Item], total: int, title: str) -> Iterator[Ite
             yield item
             bar.update(task, completed=done, rate=done / (time.perf_counter() - start))
         bar.update(task, total=bar.tasks[0].completed)  # fewer, where some cannot be read
-
-
-def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
-    """Turn a `DigitsError`, however deeply wrapped, into its message and exit code 1, and Ctrl-C
-    and SIGTERM into a line and exit code 130 and 143.
-
-    So too Hydra's error about an object that the configuration describes: a setting is wrong.
-    """
-
-    @functools.wraps(main)
-    def wrapped(*args: Any, **kwargs: Any) -> Result:
-        # By name, for launchers send `wrapped` to other processes and a Console cannot be sent.
-        return _run(main, *args, **kwargs)
-
-    return wrapped
-
-
-def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-    code = 1
-    warnings.formatwarning = _plain
-    try:
-        with _ended_by_sigterm():
-            return main(*args, **kwargs)
-    except KeyboardInterrupt:
-        _errors.print("Stopped by Ctrl-C.")
-        code = 130  # the shell's for this signal
-    except Exception as error:
-        line = error_line(error)
-        if line is None:
-            raise
-        _errors.print(Text.assemble(("Error:", "bold red"), f" {line}"))
-    sys.exit(code)  # not within the handler, whose frames would live on to the interpreter's end
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the block in order: what is half written is removed, exit code 143."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != process:  # a loading process, which has nothing to put in order
-            os._exit(128 + number)
-        _errors.print("Stopped by SIGTERM.")
-        sys.exit(128 + number)
-
-    process, before = os.getpid(), signal.getsignal(signal.SIGTERM)
-    ours = before is signal.SIG_DFL and threading.current_thread() is threading.main_thread()
-    if ours:
-        signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        if ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def error_line(error: Exception) -> str | None:
-    """What `one_line_errors` says of an error; None: it is a fault of the program."""
-    cause = _cause(error)
-    if cause is None and not isinstance(error, InstantiationException):
-        return " ".join(str(error).split()) if _is_refusal_of_lightning(error) else None
-    text = str(cause or error)
-    if cause is None:  # what was called, what it said, which key: three lines
-        key = text.rpartition("full_key: ")[2] if "full_key: " in text else ""
-        said = error.__cause__ if key else None
-        text = " ".join(f"{key}: {said}".split() if said else text.split())
-    if "Original Traceback" in text:  # raised in a loading process, which wraps the text
-        text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
-    return text
-
-
-def _is_refusal_of_lightning(error: Exception) -> bool:
-    """Whether Lightning's Trainer refuses its settings, such as an accelerator that is not here."""
-    if type(error).__name__ == "MisconfigurationException":
-        return True
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    where = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return isinstance(error, ValueError) and where.startswith("lightning.pytorch.")
-
-
-def _cause(error: BaseException | None) -> DigitsError | None:
-    while error is not None and not isinstance(error, DigitsError):
-        error = error.__cause__ or error.__context__
-    return error

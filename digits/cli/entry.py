@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 from digits.cli.help import show_help, show_info
 from digits.cli.holding import held
 from digits.cli.settings import checked
-from digits.console import console, one_line_errors
+from digits.console import console
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
 

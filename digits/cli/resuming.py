@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from digits.cli.words import quoted
-from digits.console import one_line_errors
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
 from digits.shapes import convert

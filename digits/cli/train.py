@@ -87,7 +87,8 @@ def _train_detector(
         map_backend=cfg.map_backend,
         description=_description(config, data.train),
     )
-    cost = _fit(cfg, config, module, data, cfg.backbone._target_, run, interruption)
+    backbone = HydraConfig.get().runtime.choices["backbone"]
+    cost = _fit(cfg, config, module, data, backbone, run, interruption)
     if cost is None:
         return None
     inference = InferenceOptions(choose_device(), cfg.batch_size, cfg.num_workers, trust=trust)
@@ -115,7 +116,7 @@ def _train_recognizer(
         schedule=instantiate(cfg.scheduler),
         description=_description(config, data.train.photos),
     )
-    network = cfg.recognizer.network._target_
+    network = cfg.recognizer.network._target_.rpartition(".")[2]
     cost = _fit(cfg, config, module, data, network, run, interruption)
     if cost is None:
         return None
@@ -141,7 +142,7 @@ def _fit(
     folder, size = Path(cfg.run_dir), count_parameters(module)
     timer = training_timer(cfg.trainer.max_time)
     details = {
-        cfg.task: f"{network.rpartition('.')[2]}, {size / 1e6:.1f} M parameters",
+        cfg.task: f"{network}, {size / 1e6:.1f} M parameters",
         "photos": f"{len(data.train)} train, {len(data.valid)} valid",
         "budget": budget(cfg.trainer.max_epochs, timer.time_remaining(), cfg.trainer.max_steps),
         "outputs": folder,

@@ -10,10 +10,11 @@ import os
 import shutil
 from pathlib import Path
 
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.data.annotated import AnnotatedPhotos
 from digits.data.coco import has_split, open_split
 from digits.data.writing import CocoWriter, new_folder
+from digits.ending import one_line_errors
 
 SPLITS = ("train", "valid", "test")
 

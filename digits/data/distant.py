@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from digits.console import one_line_errors
 from digits.data import derived
 from digits.data.loading import Item
 from digits.data.photometric import to_array, to_tensor
 from digits.data.warping import extend
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.types import PhotoDataset, Target
 

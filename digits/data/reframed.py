@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from digits.console import one_line_errors
 from digits.data import derived
 from digits.data.foreign import Augmentation
 from digits.data.loading import Item
 from digits.data.transforms import Geometric
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.types import PhotoDataset
 

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from digits import checkpoint, own_code
-from digits.console import console, one_line_errors, quiet
+from digits.console import console, quiet
 from digits.data.folder import PhotoFolder
 from digits.data.synthetic import SyntheticDigits
+from digits.ending import one_line_errors
 from digits.ensemble.members import find_files
 from digits.errors import DigitsError
 from digits.export import convert

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.detections import read_detections
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.evaluation.plots import save_coverage
 from digits.reading.compare import Row, ablation, advantages, compare, rescaled

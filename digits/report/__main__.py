@@ -8,7 +8,8 @@ A folder is that of a run, a prediction, a fusion or a sweep.
 import argparse
 from pathlib import Path
 
-from digits.console import console, one_line_errors
+from digits.console import console
+from digits.ending import one_line_errors
 from digits.report.page import write_page
 
 

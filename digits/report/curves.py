@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from digits.console import console, one_line_errors
+from digits.console import console
+from digits.ending import one_line_errors
 from digits.evaluation.plots import save_figure
 from digits.report.runs import LOSS, SCORES, History, find_runs
 

@@ -5,7 +5,8 @@ import socket
 from contextlib import suppress
 
 from digits import load
-from digits.console import banner, one_line_errors
+from digits.console import banner
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 
 

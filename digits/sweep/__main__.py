@@ -8,7 +8,7 @@ python -m digits.sweep DIR
 import argparse
 from pathlib import Path
 
-from digits.console import one_line_errors
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.sweep.table import show_sweep
 

@@ -18,7 +18,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
-from digits.console import console, error_line, one_line_errors
+from digits.console import console
+from digits.ending import error_line, one_line_errors
 from digits.errors import DigitsError
 from digits.io import atomic_write, write_json
 from digits.run_info import run_info

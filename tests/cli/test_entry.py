@@ -22,7 +22,7 @@ from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
 from digits.cli.holding import held
 from digits.cli.settings import checked
-from digits.console import one_line_errors
+from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.io import atomic_write
 from digits.resources import CONF

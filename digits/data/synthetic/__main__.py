@@ -7,10 +7,11 @@ python -m digits.data.synthetic OUT --count 400 --bare
 import argparse
 from pathlib import Path
 
-from digits.console import console, one_line_errors
+from digits.console import console
 from digits.data.synthetic.bare import BareHouses
 from digits.data.synthetic.dataset import write
 from digits.data.writing import write_splits
+from digits.ending import one_line_errors
 
 
 @one_line_errors
