@@ -119,6 +119,7 @@ def _recipe(
             f"{reader.description}."
         )
         return Recipe(infos, fusion, refine=submission.refines(False))
+    console.print(f"Fitting the fusion and its reading to {len(targets)} labelled photos.")
     with Fuser([member.records for member in members]) as fuser:
         return fit_recipe(
             infos,

@@ -17,7 +17,7 @@ KEPT = 0.95  # share of the right numbers that are accepted
 _CONFIDENCE = 0.5  # weight of the confidence's log odds beside those of the score
 _ALONE = 0.5  # that a digit alone is less plausible: nearly all that is read on walls is a 0 or a 1
 _LEAST = 1e-6  # of a probability
-_UNFITTED = 0.5  # confidence that is accepted where nothing is fitted
+_LIKELIER = 0.5  # confidence below which a number is rather wrong than right, whatever was fitted
 
 
 def plausibility(reading: Reading, detections: Detections) -> float:
@@ -74,10 +74,12 @@ def accepts(
     """
     if reading.number == NO_NUMBER:
         return False
+    if reading.confidence < (_LIKELIER if least is None else least):
+        return False
     fitted = (reader.state or {}).get("accept")
-    if least is None and fitted is not None:
-        return plausibility(reading, detections) >= float(fitted)
-    return reading.confidence >= (_UNFITTED if least is None else least)
+    if least is not None or fitted is None:
+        return True
+    return plausibility(reading, detections) >= float(fitted)
 
 
 def _log_odds(probability: float) -> float:

@@ -75,7 +75,7 @@ def save_curves(path: Path, histories: Sequence[History]) -> Path:
 
 def _epochs(axis: Any) -> None:
     axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _plot(axis: Any, history: History, name: str, **style: Any) -> None:

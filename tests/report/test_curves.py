@@ -90,3 +90,12 @@ def test_the_runs_beyond_ten_share_a_name_in_the_legend(tmp_path: Path) -> None:
     histories = [read_history(run(tmp_path / f"_{k}")) for k in range(12)]
     texts = [text.get_text() for text in curves.draw_runs(histories).legends[0].get_texts()]
     assert texts == [f"_{k}" for k in range(10)] + ["2 others"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_epochs_are_whole_numbers(tmp_path: Path, epochs: int) -> None:
+    text = HEADER + "".join(f"{k},,{k},3.0,0.1,0.5\n" for k in range(epochs))
+    history = read_history(run(tmp_path / "run", text))
+    for axis in (curves.draw_run(history).axes[0], *curves.draw_runs([history, history]).axes):
+        low, high = axis.get_xlim()
+        assert all(tick == round(tick) for tick in axis.get_xticks() if low <= tick <= high)
