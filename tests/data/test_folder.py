@@ -61,10 +61,10 @@ def test_what_a_mac_leaves_beside_photos_is_left_out(tmp_path: Path) -> None:
 
 def test_photos_of_formats_that_are_not_read_are_named(tmp_path: Path, capsys: Any) -> None:
     photos(tmp_path, "a.png")
-    for name in ("1.CR2", "2.cr2", "3.gif"):
+    for name in ("1.CR2", "2.cr2", "3.gif", "bill.pdf", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     assert len(PhotoFolder(str(tmp_path))) == 1
-    assert "not read: 2 .cr2, 1 .gif" in " ".join(capsys.readouterr().out.split())
+    assert "not read: 2 .cr2, 1 .gif, 1 .pdf; save" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_called_like_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_photos_of_phones_without_pillow_heif_say_what_to_install(
 ) -> None:
     monkeypatch.setattr(finding, "readable_suffixes", lambda: frozenset({".png"}))
     (tmp_path / "1.HEIC").write_bytes(b"")
-    with pytest.raises(DigitsError, match=r"only \.heic, .*pip install 'digits\[heic\]'"):
+    with pytest.raises(DigitsError, match=r"only \.heic, .*pip install pillow-heif"):
         PhotoFolder(str(tmp_path))
     photos(tmp_path, "a.png")
     assert names(str(tmp_path)) == ["a.png"]
