@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -36,4 +36,5 @@ def _remove(folder: Path, job: str) -> None:
     log.unlink(missing_ok=True)
     for empty in (own, folder):
         if empty.is_dir() and not any(empty.iterdir()):
-            empty.rmdir()
+            with suppress(OSError):  # the current folder, or one where others' are kept
+                empty.rmdir()
