@@ -12,6 +12,7 @@ import yaml
 from digits import __version__
 from digits.io import atomic_write, write_json
 
+FILE = "run.json"
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf")
 
 
@@ -45,7 +46,7 @@ def write_run_files(folder: Path, config: dict[str, Any], command: str) -> None:
     """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
     with atomic_write(folder / "config.yaml") as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    write_json(folder / "run.json", run_info(command))
+    write_json(folder / FILE, run_info(command))
 
 
 def run_info(command: str) -> dict[str, Any]:

@@ -7,12 +7,10 @@ from typing import Any
 from digits.cli.holding import is_first_process
 from digits.console import console
 from digits.errors import DigitsError
+from digits.run_info import FILE as RUN
 from digits.shapes import decode_file
 
 _CHECKPOINTS = ("best.ckpt", "last.ckpt")
-_RUN = "run.json"
-# Of fusions, and of labelled photos: the report would show them as of any other prediction.
-_OF_SOME = ("fusion.json", "confidence.png")
 
 
 def replace_training(folder: Path) -> None:
@@ -27,36 +25,29 @@ def replace_training(folder: Path) -> None:
             events.unlink()
 
 
-def replace_prediction(folder: Path, fit: str | None) -> None:
-    """Say that a prediction writes over an earlier one, and take out what not every one writes.
-
-    Args:
-        folder: of the outputs.
-        fit: the fusion.json that this prediction uses, which stays.
+def replace_prediction(folder: Path) -> None:
+    """Say that a prediction, once it has read its photos, writes over an earlier one.
 
     Raises:
         DigitsError: the folder is a training's, whose figures and settings would be lost.
     """
-    if (folder / _RUN).is_file() and any((folder / name).is_file() for name in _CHECKPOINTS):
+    if (folder / RUN).is_file() and any((folder / name).is_file() for name in _CHECKPOINTS):
         raise DigitsError(
             f"output_dir={folder}: a training's, whose metrics.json, config.yaml and report.html "
             f"would be replaced; say another, such as output_dir={folder / 'predict'}."
         )
-    if _tell(folder, "detections.json"):
-        for path in (folder / name for name in _OF_SOME):
-            if fit is None or path.resolve() != Path(fit).resolve():
-                path.unlink(missing_ok=True)
+    _tell(folder, "detections.json")
 
 
 def _tell(folder: Path, *names: str) -> bool:
     """Say so, if the folder holds any of the files of an earlier run; whether it does."""
-    if not (folder / _RUN).is_file() or not any((folder / name).is_file() for name in names):
+    if not (folder / RUN).is_file() or not any((folder / name).is_file() for name in names):
         return False
     started: Any = ""
     with suppress(DigitsError):  # whatever is in it
-        started = decode_file(folder / _RUN, dict[str, Any]).get("started", "")
+        started = decode_file(folder / RUN, dict[str, Any]).get("started", "")
     of = f" of {started[:16].replace('T', ' ')} UTC" if isinstance(started, str) and started else ""
     console.print(
-        f"output_dir={folder}: holds the results of an earlier run{of}, which are written over."
+        f"output_dir={folder}: holds the results of an earlier run{of}, which this one replaces."
     )
     return True

@@ -66,7 +66,7 @@ def _predict(cfg: DictConfig) -> float | None:
     members = len(files) or len(checkpoints) * len(scales)
     words = HydraConfig.get().overrides.task
     refuse_without_effect(words, members, bool(files), fit, scales)
-    replace_prediction(submission.folder, fit)
+    replace_prediction(submission.folder)
     fusion = FusionOptions(**config["fusion"], fit=fit)
     reader = instantiate(config["reading"])
     if files:

@@ -19,9 +19,12 @@ from digits.io import write_json
 from digits.reading.acceptance import accepts
 from digits.report.gallery import FILE as GALLERY
 from digits.report.page import write_page
+from digits.run_info import FILE as RUN
 from digits.run_info import write_run_files
 
 _NAMED = 20  # unreadable files that an error names
+# Of fusions, and of labelled photos: what an earlier prediction left would be shown as of this one.
+_OF_SOME = ("fusion.json", "confidence.png")
 
 
 def submit(
@@ -66,6 +69,9 @@ def submit(
     seconds = source.seconds + time.perf_counter() - start
     figures = report.figures(seconds, source.scored) | {"accepted": accepted}
     more = {"min_confidence": least, "unreadable": dict(source.unreadable)}
+    if (folder / RUN).is_file():
+        for name in set(_OF_SOME) - set(more_files):
+            (folder / name).unlink(missing_ok=True)
     write_json(folder / "metrics.json", report.summary(figures, source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
     paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")

@@ -1,4 +1,4 @@
-"""A folder that holds results already: what a second run says, and what it takes out."""
+"""A folder that holds results already: what a second run says, and what a training takes out."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,13 @@ def run(folder: Path, *names: str, started: object = "2026-11-26T18:22:05+00:00"
     return folder
 
 
-def test_a_second_prediction_says_so_and_leaves_no_part_of_another_kind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = run(tmp_path / "p", "detections.json", "fusion.json", "confidence.png", "notes.txt")
-    replace_prediction(folder, str(folder / "fusion.json"))
+def test_a_second_prediction_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run(tmp_path / "p", "detections.json")
+    replace_prediction(folder)
     assert capsys.readouterr().out == (
         f"output_dir={folder}: holds the results of an earlier run of 2026-11-26 18:22 UTC, "
-        "which are written over.\n"
+        "which this one replaces.\n"
     )
-    kept = {"run.json", "detections.json", "fusion.json", "notes.txt"}
-    assert {path.name for path in folder.iterdir()} == kept
-    replace_prediction(folder, None)
-    assert {path.name for path in folder.iterdir()} == kept - {"fusion.json"}
 
 
 def test_a_second_training_says_so_and_takes_out_the_events_of_the_first(
@@ -37,7 +31,7 @@ def test_a_second_training_says_so_and_takes_out_the_events_of_the_first(
 ) -> None:
     folder = run(tmp_path / "t", "last.ckpt", "events.out.tfevents.1.2.3", started=["odd"])
     replace_training(folder)
-    assert capsys.readouterr().out.endswith("an earlier run, which are written over.\n")
+    assert capsys.readouterr().out.endswith("an earlier run, which this one replaces.\n")
     assert {path.name for path in folder.iterdir()} == {"run.json", "last.ckpt"}
 
 
@@ -47,7 +41,7 @@ def test_nothing_is_said_or_touched_where_there_was_no_run(
     (tmp_path / "fusion.json").write_text("{}")
     (tmp_path / "best.ckpt").write_text("")
     (tmp_path / "detections.json").write_text("")
-    replace_prediction(tmp_path, None)
+    replace_prediction(tmp_path)
     replace_training(tmp_path)
     assert capsys.readouterr().out == "" and len(list(tmp_path.iterdir())) == 3
 
@@ -57,4 +51,4 @@ def test_the_figures_of_a_training_are_not_replaced_by_those_of_a_prediction(
 ) -> None:
     folder = run(tmp_path / "t", "best.ckpt")
     with pytest.raises(DigitsError, match=rf"a training's.*output_dir={folder}/predict\.$"):
-        replace_prediction(folder, None)
+        replace_prediction(folder)

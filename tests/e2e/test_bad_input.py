@@ -142,6 +142,11 @@ def test_a_bad_run_keeps_the_results_of_the_one_before(
     shutil.rmtree(folder / ".hydra", ignore_errors=True)
     assert predict(ckpt, "photos=/nowhere").code == 1
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
+    again = predict(ckpt, f"photos={Path(__file__).parents[2] / 'docs' / 'photos' / 'house-4.png'}")
+    assert again.code == 0 and "an earlier run" in again.out
+    assert set(before) - again.files() == {
+        "confidence.png"
+    }  # of labelled photos, which these are not
 
 
 @pytest.mark.slow

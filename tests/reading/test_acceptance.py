@@ -70,9 +70,9 @@ def test_a_fit_accepts_the_share_of_right_numbers_that_it_promises() -> None:
 
 def test_what_is_most_likely_wrong_is_not_accepted_whatever_was_fitted() -> None:
     """As of a network that was hardly trained: its right numbers are right by chance."""
-    records, targets = simulate(40)
-    fitted = CalibratedReader().fit(records, targets)
-    reader = fitted.load_state((fitted.state or {}) | {"accept": -100.0})
+    state = CalibratedReader().fit(*simulate(200)).state
+    assert state is not None
+    reader = CalibratedReader().load_state(state | {"accept": -100.0})
     assert not accepts(reader, reading(0.02, 0), found(0.9))
     assert accepts(reader, reading(0.21, 0), found(0.9))
 
