@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from digits.data.photos import LONGEST, learn_heif, reduced
+from digits.data.photos import LONGEST, learn_heif, readable_suffixes, reduced
 from digits.errors import DigitsError
 
 LARGEST = 30_000_000  # bytes of a photo
@@ -35,9 +35,9 @@ def open_photo(content: bytes) -> Image.Image:
     except DigitsError:
         raise
     except Exception as error:  # whatever a damaged file makes a decoder raise
-        raise DigitsError(
-            "Not a photo that can be read: PNG, JPEG, WebP, AVIF, BMP, TIFF; with an extra HEIC."
-        ) from error
+        heic = ["HEIC"] if ".heic" in readable_suffixes() else []
+        known = ", ".join([*(name for name in formats if name != "HEIF"), *heic])
+        raise DigitsError(f"Not a photo that can be read here; expected {known}.") from error
     return image
 
 
