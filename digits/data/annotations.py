@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from digits.data.formats import is_photo
 from digits.data.paths import stem_id
-from digits.data.photos import is_photo
 from digits.errors import DigitsError
 
 

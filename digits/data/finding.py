@@ -10,8 +10,8 @@ from pathlib import Path
 
 from digits.console import console
 from digits.data.address import fetch_picture, file_name, is_address
+from digits.data.formats import readable_suffixes
 from digits.data.paths import path_text
-from digits.data.photos import readable_suffixes
 from digits.errors import DigitsError
 
 _FOREIGN = {

@@ -1,16 +1,14 @@
 """Photo files to tensors or pictures, of every common file and pixel format."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from digits.data.formats import learn_heif
 from digits.data.pixels import to_8_bits, to_rgb
 from digits.errors import DigitsError
 from digits.shapes import check_file
@@ -21,36 +19,11 @@ if TYPE_CHECKING:
 # Longest side in pixels. Digits that the detector's first pass can find (`digits.passes.zoom`
 # crops for a second) are then some 50 pixels high; a phone's full resolution only costs seconds.
 LONGEST = 1000
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff"}
-_HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 _LARGEST = 1 << 30  # bytes of a file
 _HEAD = 12  # bytes that tell HEIC
 # What Pillow raises of files that are damaged, truncated, too large, or of another kind.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
-
-
-@cache
-def readable_suffixes() -> frozenset[str]:
-    """Of the files that can be read here: some formats need a library or a build of Pillow."""
-    avif = {".avif"} if features.check("avif") else set()
-    return frozenset(SUFFIXES | avif | (_HEIF if find_spec("pillow_heif") else set()))
-
-
-def learn_heif(content: bytes) -> None:
-    """Let Pillow read HEIC, if that is what a file begins with, and if pillow-heif is installed.
-
-    The name says little: phones and messengers send HEIC as `.jpg`.
-    """
-    if content[4:8] == b"ftyp" and find_spec("pillow_heif"):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-
-
-def is_photo(name: str) -> bool:
-    """Whether a file is named like a photo; ._1.png, which macOS leaves beside 1.png, is none."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_suffixes()
 
 
 def load_photo(path: Path, size: tuple[int, int] | None = None) -> "Tensor":

@@ -13,8 +13,9 @@ from digits import shapes
 from digits.data.annotated import AnnotatedPhotos
 from digits.data.annotations import Annotations
 from digits.data.categories import labels_by_category
+from digits.data.formats import is_photo
 from digits.data.paths import files_below, stem_ids
-from digits.data.photos import is_photo, photo_size
+from digits.data.photos import photo_size
 from digits.data.yolo_lines import read_boxes
 from digits.errors import DigitsError
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from digits.data.photos import LONGEST, learn_heif, readable_suffixes, reduced
+from digits.data.formats import learn_heif, readable_suffixes
+from digits.data.photos import LONGEST, reduced
 from digits.errors import DigitsError
 
 LARGEST = 30_000_000  # bytes of a photo
