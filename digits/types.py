@@ -130,7 +130,7 @@ def is_right(number: str, truth: str) -> bool:
 
 def number_of(labels: "Tensor | Sequence[int] | np.ndarray") -> str:
     """The digits of labels in the order given, as text: leading zeros stay."""
-    return "".join(CLASS_NAMES[int(label) - 1] for label in labels)
+    return "".join([CLASS_NAMES[label - 1] for label in np.asarray(labels).tolist()])
 
 
 def target_number(target: Target) -> str:
@@ -138,7 +138,8 @@ def target_number(target: Target) -> str:
 
     That is the annotated order in 99.98 % of SVHN's photos.
     """
-    return number_of(target["labels"][target["boxes"][:, 0].argsort(stable=True)])
+    left = target["boxes"][:, 0].cpu().numpy()
+    return number_of(target["labels"].cpu().numpy()[left.argsort(kind="stable")])
 
 
 def reading_labels(reading: Reading, labels: "Tensor") -> np.ndarray:

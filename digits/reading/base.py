@@ -1,7 +1,7 @@
 """What a reader takes and returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,10 @@ class Reader(ABC):
         """A reader fitted to labelled detections; a rule has nothing to fit."""
         return self
 
+    def prepared(self, records: Sequence[Detections]) -> Sequence[Detections]:
+        """The same detections, to which readers of this kind are fitted many times in less time."""
+        return records
+
     @property
     def state(self) -> ReaderState | None:
         """What was fitted; `None` where nothing was."""
@@ -48,7 +52,7 @@ def without_texts(reader: Reader) -> Reader:
     return reader.load_state(state and {k: v for k, v in state.items() if k != "texts"})
 
 
-def as_arrays(detections: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def as_arrays(detections: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes float64 `(N, 4)`, scores float64 `(N,)` and labels int64 `(N,)`."""
     boxes, scores = (np.asarray(detections[key], dtype=np.float64) for key in ("boxes", "scores"))
     return boxes, scores, np.asarray(detections["labels"])

@@ -1,12 +1,13 @@
 """The reader that is fitted to labelled detections."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from digits.errors import DigitsError
 from digits.reading.base import Reader, ReaderState, check_share, to_reading
-from digits.reading.features import NAMES, candidates
+from digits.reading.features import NAMES, Prepared, candidates
 from digits.reading.fit import fit_weights
 from digits.reading.rules import ThresholdReader
 from digits.reading.texts import decide_text, gather
@@ -79,6 +80,9 @@ class CalibratedReader(Reader):
         return CalibratedReader(
             self.nms_iou, self.rule.score_threshold, self.min_photos, self.ignore, state
         )
+
+    def prepared(self, records: Sequence[Detections]) -> Sequence[Detections]:
+        return [cast(Detections, Prepared(record, self.nms_iou)) for record in records]
 
     def load_state(self, state: ReaderState | None) -> "CalibratedReader":
         """The reader with an earlier fit and the settings of that fit: its weights need them."""

@@ -19,6 +19,7 @@ def cross_fit(
 ) -> list[Reading]:
     """Readings of all photos, each by the reader fitted to the other folds."""
     fold_of = folds_of(len(records), folds)
+    records = reader.prepared(records)
     readings: dict[int, Reading] = {}
     quietly = not console.is_terminal  # files and notebooks keep every state of a bar
     for fold in track(

@@ -1,12 +1,14 @@
 """What speaks for and against a box: the evidence that the calibrated reader weighs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from digits.geometry import by_score, overlaps, suppress
 from digits.reading.base import as_arrays
-from digits.types import MOST_BOXES, Detections
+from digits.types import MOST_BOXES
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
 # around the number than the test photos are, and a reader should not learn the crop.
@@ -25,6 +27,7 @@ NAMES = (
     "shape",  # |log(height / width / the usual 2.07)|
     "votes",  # log of the number of models that agree
 )
+_SCORE, _ANY_CLASS = NAMES.index("score"), NAMES.index("any_class")
 _MOST = 10  # candidates per photo
 _LEAST = 0.003  # a box's score over the photo's best; relative, so that scale is no matter
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
@@ -53,7 +56,21 @@ class Candidates:
     second_share: np.ndarray
 
 
-def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Candidates:
+class Prepared(dict[str, Any]):
+    """Detections of a photo with their places, for readers that are fitted to it again and again.
+
+    Args:
+        detections: of the photo.
+        nms_iou: as in `candidates`.
+    """
+
+    def __init__(self, detections: Mapping[str, Any], nms_iou: float) -> None:
+        super().__init__(detections)
+        self.nms_iou = nms_iou
+        self.places = _places(detections, nms_iou)
+
+
+def candidates(detections: Mapping[str, Any], nms_iou: float, score_scale: float) -> Candidates:
     """Suppress boxes whatever their classes, and keep what the losers say as evidence.
 
     Args:
@@ -62,6 +79,33 @@ def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Ca
         score_scale: what the surest scores of the split are, so that rescaled scores (a fusion's)
             mean the same.
     """
+    if isinstance(detections, Prepared) and detections.nms_iou == nms_iou:
+        places = detections.places
+    else:
+        places = _places(detections, nms_iou)
+    found = places.candidates
+    evidence = found.evidence.copy()
+    evidence[:, _SCORE] = _log_odds(places.scores / score_scale)
+    evidence[:, _ANY_CLASS] = _log_odds((places.scores + places.others) / score_scale)
+    return replace(found, evidence=evidence)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Candidates before it is known what scores are worth.
+
+    Attributes:
+        candidates: without the evidence that depends on it.
+        scores: of the candidates, `(K,)`.
+        others: of all other classes at their places, `(K,)`.
+    """
+
+    candidates: Candidates
+    scores: np.ndarray
+    others: np.ndarray
+
+
+def _places(detections: Mapping[str, Any], nms_iou: float) -> _Places:
     boxes, scores, labels = as_arrays(detections)
     likely = by_score(boxes, scores, labels)[:MOST_BOXES]
     likely = likely[scores[likely] >= _LEAST * scores.max(initial=0)]
@@ -82,9 +126,7 @@ def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Ca
     covered, covers, gap = _surer_neighbours(own)
     sides = own[:, 2:] - own[:, :2]
     columns = {
-        "score": _log_odds(mine / score_scale),
         "relative_score": np.log(mine / mine[:1]),
-        "any_class": _log_odds((mine + others) / score_scale),
         "second_class": np.log(np.clip(second_score / mine, 0.003, 1)),
         "rank": np.log1p(rows),
         "height": np.abs(height),
@@ -97,8 +139,9 @@ def candidates(detections: Detections, nms_iou: float, score_scale: float) -> Ca
         "votes": np.log(np.maximum(votes, 1)),
     }
     share = np.divide(second_score, others, out=np.zeros(len(kept)), where=others > 0)
-    evidence = np.stack([columns[name] for name in NAMES], axis=1)
-    return Candidates(indices, own, labels[kept], evidence, second, share)
+    evidence = np.stack([columns.get(name, np.zeros(len(kept))) for name in NAMES], axis=1)
+    found = Candidates(indices, own, labels[kept], evidence, second, share)
+    return _Places(found, mine, others)
 
 
 def _scores_by_class(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -14,9 +14,10 @@ from simulated import simulate
 from digits.errors import DigitsError
 from digits.evaluation.confidence import expected_calibration_error
 from digits.geometry import match
-from digits.reading import CalibratedReader, CascadeReader, ThresholdReader
+from digits.reading import CalibratedReader, CascadeReader, ThresholdReader, features
 from digits.reading.compare import advantages, compare, rescaled
 from digits.reading.crossfit import bootstrap_interval, cross_fit, was_fitted_to
+from digits.reading.fit import folds_of
 from digits.reading.refine import refine
 from digits.types import target_number
 
@@ -279,6 +280,29 @@ def test_the_bootstrap_interval_holds_the_mean() -> None:
     low, high = bootstrap_interval(np.array([1] * 70 + [0] * 30))
     assert 0.55 < low < 0.7 < high < 0.85
     assert bootstrap_interval(np.ones(5)) == (1, 1)
+
+
+def test_cross_fitting_looks_into_each_photo_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    records, targets = simulate(60, seed=3)
+    unfitted = CalibratedReader(min_photos=20)
+    seen: list[int] = []
+    places = features._places
+
+    def counted(record: Any, nms_iou: float) -> Any:
+        seen.append(id(record))
+        return places(record, nms_iou)
+
+    monkeypatch.setattr(features, "_places", counted)
+    readings = cross_fit(unfitted, records, targets, folds=2)
+    assert sorted(seen) == sorted(map(id, records))
+    for fold in (0, 1):  # the same as by readers that are fitted one by one
+        others = [i for i, f in enumerate(folds_of(60, 2)) if f != fold]
+        reader = unfitted.fit([records[i] for i in others], [targets[i] for i in others])
+        for index in set(range(60)).difference(others):
+            read = reader.read(records[index])
+            kept = readings[index]
+            assert (read.number, read.confidence) == (kept.number, kept.confidence)
+            assert read.indices.tolist() == kept.indices.tolist()
 
 
 @pytest.mark.slow

@@ -45,9 +45,9 @@ def test_work_is_bounded_whatever_the_detector_emits(count: int) -> None:
     corner = rng.uniform(0, 500, (count, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(0, 60, (count, 2))], axis=1)
     one = detections(boxes, rng.uniform(0, 1, count), rng.integers(1, 11, count))
-    start = time.perf_counter()
+    start = time.process_time()
     found = hypotheses(one)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert 1 <= len(found) <= MOST_ROWS
     again = hypotheses(one)
     assert [h.indices.tolist() for h in found] == [h.indices.tolist() for h in again]
