@@ -52,6 +52,13 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
 
 
+def test_contributing_says_what_each_part_is() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = {path.name for path in (ROOT / "digits").iterdir() if path.suffix == ".py"}
+    parts |= {f"{path.parent.name}/" for path in (ROOT / "digits").glob("*/__init__.py")}
+    assert {part for part in parts if part not in table} == {"__init__.py"}
+
+
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=str
 )
