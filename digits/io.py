@@ -84,15 +84,21 @@ def detections_to_json(record: Record) -> dict[str, Any]:
     more: dict[str, Any] = {"votes": record["votes"].tolist()} if "votes" in record else {}
     if "rows" in record:
         more["rows"] = [_row_to_json(row) for row in record["rows"]]
+    scores, labels = scores_and_labels(record)
     return {
         "image_id": int(record["image_id"]),
         "file_name": record["file_name"],
         "height": int(record["height"]),
         "width": int(record["width"]),
         "boxes": [[round(v, 2) for v in box] for box in record["boxes"].tolist()],
-        "scores": [round(v, 5) for v in record["scores"].tolist()],
-        "labels": record["labels"].tolist(),
+        "scores": scores,
+        "labels": labels,
     } | more
+
+
+def scores_and_labels(record: Record) -> tuple[list[float], list[int]]:
+    """As files hold them: scores rounded to 1e-5."""
+    return [round(v, 5) for v in record["scores"].tolist()], record["labels"].tolist()
 
 
 def _row_to_json(row: RowTexts) -> RowTexts:

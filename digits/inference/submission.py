@@ -13,8 +13,8 @@ from digits.io import (
     DetectionsWriter,
     atomic_write,
     csv_cell,
-    detections_to_json,
     partial_path,
+    scores_and_labels,
     to_coco_boxes,
 )
 from digits.types import Record, check_detections
@@ -100,12 +100,10 @@ class SubmissionWriter:
         self._numbers.writerow(row)
 
     def _add_boxes(self, submitted: Record) -> None:
-        item = detections_to_json(submitted)
-        boxes = to_coco_boxes(submitted["boxes"])
-        for box, score, label in zip(boxes, item["scores"], item["labels"], strict=True):
-            row = {
-                "image_id": item["image_id"], "bbox": box, "score": score, "category_id": label
-            }  # fmt: skip
+        image_id = int(submitted["image_id"])
+        columns = to_coco_boxes(submitted["boxes"]), *scores_and_labels(submitted)
+        for box, score, label in zip(*columns, strict=True):
+            row = {"image_id": image_id, "bbox": box, "score": score, "category_id": label}
             self._boxes.write(("" if self._first_box else ",") + "\n" + json.dumps(row))
             self._first_box = False
 
