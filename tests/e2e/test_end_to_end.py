@@ -291,7 +291,7 @@ def test_the_package_stays_as_it_was_installed(
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("trainer.fast_dev_run=true",),
+        ("trainer.fast_dev_run=true", "backbone=medium_fpn"),
         ("callbacks.average=null", "scheduler=step", "optimizer=sgd", "augmentation=none"),
         ("scheduler=onecycle", "trainer.max_time=00:00:00:20", "augmentation=color_jitter"),
         ("trainer.precision=bf16-mixed", "scheduler=none"),
@@ -303,6 +303,7 @@ def test_other_settings_train_as_well(train: Script, overrides: tuple[str, ...])
     assert outcome.code == 0, outcome.err
     if "fast_dev_run" in overrides[0]:
         assert outcome.value is None and "best.ckpt" not in outcome.files()
+        assert "medium_fpn, 2.9 M parameters" in outcome.out
     else:
         assert "best.ckpt" in outcome.files() and outcome.value is not None
 
