@@ -41,7 +41,7 @@ def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> "nn.Mod
     """
     arguments = {name: value for name, value in config.items() if name != "backbone"}
     backbone = dict(config["backbone"])
-    if "weights" in backbone or backbone.get("_target_") in BACKBONES:
+    if "weights" in backbone or backbone.get("_target_") in list(BACKBONES):
         backbone["weights"] = "none"  # they are in the checkpoint
     spec = _call(BACKBONES, backbone, "model.backbone", trust)
     model: nn.Module = _call(DETECTORS, arguments, "model", backbone=spec)

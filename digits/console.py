@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 # highlight=False and soft_wrap keep paths whole in logs and pipes; without markup, names with
-# brackets are what they are, in tables too.
-console = Console(highlight=False, soft_wrap=True, markup=False)
+# brackets or colons are what they are, in tables too.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 Item = TypeVar("Item")
 

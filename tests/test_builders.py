@@ -110,6 +110,12 @@ PLAIN = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", [None, 3, [], {}, ["digits.models.small.small_fpn"]])
+def test_a_backbone_is_named_by_text(name: Any) -> None:
+    with pytest.raises(DigitsError, match="asks to run .* as model.backbone"):
+        build_model(changed("backbone._target_", name))
+
+
 @settings(max_examples=60, deadline=None)
 @given(value=PLAIN, place=st.sampled_from(["zoom", "anchor_heights", "backbone.blocks"]))
 def test_whatever_plain_data_is_given_a_detector_or_a_message_comes(value: Any, place: str) -> None:

@@ -132,6 +132,7 @@ def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
     ("photo", "says"),
     [
         ("missing.png", "missing.png: no such file"),
+        ("/9j/4AAQ" * 600, "cannot be read .*too long"),
         (np.zeros((4, 5, 3)), r"Expected an array uint8 of shape \(H, W, 3\).*float64"),
         (np.zeros((4, 5, 4), np.uint8), r"got uint8 of shape \(4, 5, 4\)"),
         (np.zeros((0, 5, 3), np.uint8), r"got uint8 of shape \(0, 5, 3\)"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from digits.cli.holding import is_first_process
 from digits.cli.words import Word, split
 from digits.console import console
 from digits.errors import DigitsError
@@ -44,7 +45,7 @@ def refuse_without_effect(
                 f"{word}: without effect, since {fit} says how members are fused; leave it out, or "
                 "say fusion.fit=null."
             )
-        if members == 1 and word.value != "none":
+        if members == 1 and not files and word.value != "none":
             raise DigitsError(
                 f"{word}: without effect, since one checkpoint has nothing to fuse; leave it out, "
                 "or name several: ckpt=[a/best.ckpt,b/best.ckpt]."
@@ -60,7 +61,7 @@ def tell_without_effect(words: Sequence[str], task: str) -> None:
     """Say what the command line of train.py sets and its task does not look at."""
     of_others = {group for other, groups in _OF_TASK.items() if other != task for group in groups}
     for word in _typed(words):
-        if word.key.partition(".")[0] in of_others:
+        if word.key.partition(".")[0] in of_others and is_first_process():
             console.print(f"{word}: without effect on task={task}.")
 
 

@@ -25,17 +25,26 @@ def replace_training(folder: Path) -> None:
             events.unlink()
 
 
-def replace_prediction(folder: Path) -> None:
-    """Say that a prediction, once it has read its photos, writes over an earlier one.
+def refuse_training(folder: Path) -> None:
+    """Refuse a training's folder as that of a prediction.
 
     Raises:
-        DigitsError: the folder is a training's, whose figures and settings would be lost.
+        DigitsError: its figures and settings would be lost.
     """
     if (folder / RUN).is_file() and any((folder / name).is_file() for name in _CHECKPOINTS):
         raise DigitsError(
             f"output_dir={folder}: a training's, whose metrics.json, config.yaml and report.html "
             f"would be replaced; say another, such as output_dir={folder / 'predict'}."
         )
+
+
+def replace_prediction(folder: Path) -> None:
+    """Say that a prediction, once it has read its photos, writes over an earlier one.
+
+    Raises:
+        DigitsError: as `refuse_training`.
+    """
+    refuse_training(folder)  # a sweep's folders are known only now
     _tell(folder, "detections.json")
 
 

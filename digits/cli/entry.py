@@ -84,7 +84,12 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
     words, config = checked(
         options.config_name or command, options.overrides, chosen, more, options.multirun
     )
-    _refuse_unwritable(Path(config.hydra.run.dir))
+    folder = Path(config.hydra.run.dir)
+    _refuse_unwritable(folder)
+    if command == "predict":
+        from digits.cli.earlier import refuse_training  # loads numpy
+
+        refuse_training(folder)  # before Hydra replaces what is in its .hydra
     return [*flags, *words]
 
 

@@ -1,5 +1,6 @@
 """Photos as a Python program has them: files, pictures, arrays, tensors; loads no torch itself."""
 
+import os
 import sys
 from collections.abc import Iterable
 from io import IOBase
@@ -45,7 +46,7 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
     if isinstance(photo, str) and is_address(photo):
         raise DigitsError(f"{photo}: an address; save the photo (predict.py photos= fetches it).")
     if isinstance(photo, str | Path):
-        if Path(photo).is_dir():
+        if os.path.isdir(photo):  # Path.is_dir raises of names that are too long
             raise DigitsError(
                 f"{photo}: a folder; say reader.read(sorted(Path({str(photo)!r}).glob('*.jpg'))), "
                 "or predict.py photos=."

@@ -22,6 +22,7 @@ from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
 from digits.cli.holding import held
 from digits.cli.settings import checked
+from digits.console import console
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.io import atomic_write
@@ -194,6 +195,21 @@ def test_a_folder_that_another_run_writes_is_refused(
         child.kill()
 
 
+def test_a_prediction_leaves_the_folder_of_a_training_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ("best.ckpt", "run.json", ".hydra/overrides.yaml")  # the last is what a sweep shows
+    (tmp_path / ".hydra").mkdir()
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    words = (f"output_dir={tmp_path}", "photos=docs/photos")
+    assert run("predict", *words, monkeypatch=monkeypatch) == 1
+    assert f"output_dir={tmp_path}: a training's, whose" in capsys.readouterr().err
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert there == {*files, ".hydra"}
+    assert {(tmp_path / name).read_text() for name in files} == {"{}"}
+
+
 def test_runs_that_start_together_do_not_take_each_others_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +225,11 @@ def test_flags_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     words = entry._prepare("train", ["seed=0,1", "-m", "trainer.max_epochs=1"])
     assert words == ["-m", "seed=0,1", "trainer.max_epochs=1"]
     assert not list(tmp_path.iterdir())
+
+
+def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print("photos/:100:/[red]1.png")
+    assert capsys.readouterr().out == "photos/:100:/[red]1.png\n"
 
 
 def test_letters_that_a_terminal_lacks_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:

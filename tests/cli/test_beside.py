@@ -1,0 +1,53 @@
+"""Settings without effect beside others: which are refused, which are not."""
+
+import pytest
+
+from digits.cli.beside import refuse_without_effect, tell_without_effect
+from digits.errors import DigitsError
+
+
+@pytest.mark.parametrize(
+    ("word", "members", "files", "fit"),
+    [
+        ("fusion=wbf", 1, False, None),  # the default, said
+        ("fusion=none", 1, False, None),
+        ("fusion.fit=null", 1, False, None),
+        ("fusion.iou=0.5", 2, False, None),
+        ("fusion.iou=0.5", 1, True, None),  # boxes of one file are fused with each other
+        ("fusion.fit=fusion.json", 3, True, "fusion.json"),
+        ("device=cpu", 1, True, None),
+        ("reading=cascade", 1, True, None),
+        ("~data", 1, False, None),
+    ],
+)
+def test_what_has_an_effect_is_let_in(
+    word: str, members: int, files: bool, fit: str | None
+) -> None:
+    refuse_without_effect([word], members, files, fit, [1])
+
+
+@pytest.mark.parametrize(
+    ("word", "members", "files", "fit", "says"),
+    [
+        ("fusion.iou=0.5", 1, False, None, "one checkpoint has nothing to fuse"),
+        ("+fusion.weights=[1]", 1, False, None, r"^fusion.weights=\[1\]: without effect"),
+        ("fusion=none", 3, False, "fusion.json", "since fusion.json says how"),
+        ("split=valid", 2, True, None, "detections= were made before"),
+        ("++data.root=x", 1, True, None, r"^data.root=x: without effect"),
+        ("inference.min_size=72", 2, True, "fusion.json", "detections= were made before"),
+    ],
+)
+def test_what_has_none_is_refused(
+    word: str, members: int, files: bool, fit: str | None, says: str
+) -> None:
+    with pytest.raises(DigitsError, match=says):
+        refuse_without_effect([word], members, files, fit, [1])
+
+
+def test_the_settings_of_the_other_task_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["seed=1", "recognizer.crops.height=24", "model=torchvision", "+recognition=x"]
+    tell_without_effect(words, "detector")
+    assert capsys.readouterr().out.splitlines() == [
+        "recognizer.crops.height=24: without effect on task=detector.",
+        "recognition=x: without effect on task=detector.",
+    ]
