@@ -34,6 +34,15 @@ def test_files_of_a_job_that_are_none_are_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_prediction_beside_the_jobs_is_none_of_them(tmp_path: Path) -> None:
+    job(tmp_path, "- seed=1", '{"map": 0.5}')
+    other = tmp_path / "fused" / ".hydra"
+    other.mkdir(parents=True)
+    (other / "overrides.yaml").write_text("- photos=docs/photos")
+    (tmp_path / "fused" / "predict.log").write_text("")
+    assert [one["job"] for one in read_jobs(tmp_path)] == ["0"]
+
+
 def test_a_finished_job_without_figures_has_its_checkpoint(tmp_path: Path) -> None:
     job(tmp_path, "- a=1", "{}")
     (only,) = read_jobs(tmp_path)

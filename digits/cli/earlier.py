@@ -26,15 +26,16 @@ def replace_training(folder: Path) -> None:
 
 
 def refuse_training(folder: Path) -> None:
-    """Refuse a training's folder as that of a prediction.
+    """Refuse the folder of a training, or of a sweep, as that of a prediction.
 
     Raises:
         DigitsError: its figures and settings would be lost.
     """
-    if (folder / RUN).is_file() and any((folder / name).is_file() for name in _CHECKPOINTS):
+    marks = (*_CHECKPOINTS, "sweep.csv")
+    if (folder / RUN).is_file() and any((folder / name).is_file() for name in marks):
         raise DigitsError(
-            f"output_dir={folder}: a training's, whose metrics.json, config.yaml and report.html "
-            f"would be replaced; say another, such as output_dir={folder / 'predict'}."
+            f"output_dir={folder}: a training's, whose settings, figures and report.html would be "
+            f"replaced; say another, such as output_dir={folder / 'predict'}."
         )
 
 

@@ -36,7 +36,8 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
         unfinished: it runs or was killed), the `FIGURES`, its checkpoint and its error; what there
         is not yet is None.
     """
-    paths = [path.parents[1] for path in folder.glob("*/.hydra/overrides.yaml")]
+    runs = [path.parents[1] for path in folder.glob("*/.hydra/overrides.yaml")]
+    paths = [path for path in runs if not _is_prediction(path)]
     paths.sort(key=lambda path: (int(number) if (number := path.name.split("_")[0]).isdigit()
                                  else 0, path.name))  # fmt: skip
     settings = {path.name: _settings(path / ".hydra" / "overrides.yaml") for path in paths}
@@ -48,6 +49,11 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
         for path in paths
     ]
     return sorted(jobs, key=lambda job: -1.0 if job["map"] is None else job["map"], reverse=True)
+
+
+def _is_prediction(folder: Path) -> bool:
+    """Whether it holds what was read with a sweep's checkpoints, beside its jobs."""
+    return (folder / "predict.log").is_file() and not (folder / "best.ckpt").is_file()
 
 
 def _settings(path: Path) -> dict[str, str]:

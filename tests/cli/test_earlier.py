@@ -46,9 +46,10 @@ def test_nothing_is_said_or_touched_where_there_was_no_run(
     assert capsys.readouterr().out == "" and len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt", "sweep.csv"])
 def test_the_figures_of_a_training_are_not_replaced_by_those_of_a_prediction(
-    tmp_path: Path,
+    tmp_path: Path, name: str
 ) -> None:
-    folder = run(tmp_path / "t", "best.ckpt")
+    folder = run(tmp_path / "t", name)
     with pytest.raises(DigitsError, match=rf"a training's.*output_dir={folder}/predict\.$"):
         replace_prediction(folder)
