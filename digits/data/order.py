@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
 
@@ -33,11 +32,17 @@ def random_stream(seed: int) -> Iterator[None]:
 
     Those of torch, and of `random` and `numpy.random`, which augmentations of others may draw from.
     """
-    with isolate_rng(include_cuda=False):
-        torch.default_generator.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002  # what others draw from
+    # Lightning's isolate_rng leaves the seeded states behind where the block raises.
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # what others draw from
+    try:
         yield
+    finally:
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])  # noqa: NPY002
 
 
 class SeededDataset(Dataset[Any]):

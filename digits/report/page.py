@@ -19,6 +19,7 @@ from digits.report.gallery import FILE as GALLERY
 from digits.report.gallery import Gallery, Tile, read_gallery
 from digits.report.mistakes import KINDS
 from digits.report.runs import LOG, find_runs, read_history
+from digits.run_info import FILE as RUN
 from digits.shapes import Finite, convert, decode_file, read_file
 from digits.types import CLASS_NAMES
 
@@ -81,7 +82,7 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "fusion": _fusion(folder / "fusion.json"),
         "jobs": _jobs(folder / "sweep.csv"),
         "config": read_file(config).decode("utf-8", "replace") if config.is_file() else "",
-        "run": _read(folder / "run.json"),
+        "run": _read(folder / RUN),
     }
 
 

@@ -22,6 +22,7 @@ from digits.console import console
 from digits.ending import error_line, one_line_errors
 from digits.errors import DigitsError
 from digits.io import atomic_write, write_json
+from digits.run_info import FILE as RUN
 from digits.run_info import run_info
 from digits.sweep.jobs import device_of_job, job_name
 from digits.sweep.table import ERROR_FILE, show_sweep, write_table
@@ -103,7 +104,7 @@ class SweepTable(Callback):
             )
         _device(config, None)
         words = shlex.join([Path(sys.executable).name, *sys.argv])
-        write_json(Path(config.hydra.sweep.dir) / "run.json", run_info(words))
+        write_json(Path(config.hydra.sweep.dir) / RUN, run_info(words))
         # The names of the jobs leave out what all have in common.
         swept = dict(config.hydra.sweeper.params or {})
         lines = [f"{key}={value}" for key, value in swept.items()] + config.hydra.overrides.task

@@ -121,6 +121,15 @@ def test_augmentation_does_not_depend_on_who_loads(coco_root: Path) -> None:
     assert not any(map(torch.equal, alone, photos(0, seed=6)))
 
 
+def test_random_states_return_where_an_item_fails() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    with pytest.raises(IndexError), random_stream(7):
+        torch.zeros(0)[int(torch.randint(5, ()))]
+    assert torch.equal(torch.rand(1), expected)
+
+
 def test_draws_of_a_photo_leave_other_draws_alone() -> None:
     def draws() -> list[float]:
         return [float(torch.rand(())), random.random(), float(np.random.rand())]  # noqa: NPY002
