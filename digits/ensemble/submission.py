@@ -94,7 +94,7 @@ def submit_fused(
             numbers, boxes = without_texts(numbers), without_texts(boxes)
         write_json(submission.folder / _RECIPE, recipe.to_json())
         show(recipe)
-        readers = Readers(numbers, boxes, recipe.refine)
+        readers = Readers(numbers, boxes, recipe.refine, submission.alternatives)
         return submit(source, readers, submission, "fusing", _RECIPE)
 
 

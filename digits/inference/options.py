@@ -50,6 +50,8 @@ class SubmissionOptions:
     Attributes:
         folder: for the outputs.
         refine: whether boxes are refined; `auto`: as valid decided.
+        alternatives: whether pred.json holds alternatives of its boxes
+            (`digits.reading.alternatives`).
         min_confidence: numbers at least this sure are accepted; None: as fitted
             (`digits.reading.acceptance`).
         pictures: which photos are drawn (`digits.inference.photo_pictures`).
@@ -62,6 +64,7 @@ class SubmissionOptions:
 
     folder: Path
     refine: bool | str = "auto"
+    alternatives: bool = True
     min_confidence: float | None = None
     pictures: str = "all"
     json: bool = False

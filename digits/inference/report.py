@@ -1,6 +1,7 @@
 """Figures and pictures of a split, collected photo by photo."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import readings_of, was_fitted_to
 from digits.reading.refine import with_boxes_refined
 from digits.report.gallery import Tile, chosen, tile, write_gallery
-from digits.types import Reading, Target, target_number
+from digits.types import Reading, Record, Target, target_number
 
 _PICTURES = 36
 _TILES = 2000  # photos without labels from which those to show are chosen at once
@@ -70,15 +71,16 @@ class Report:
         reader = with_acceptance(reader, self._readings, records, targets)
         self.cross_fitted = was_fitted_to(reader, targets)
         better = with_boxes_refined(records, self._readings)
-        maps = [mean_average_precision(boxes, targets, self.backend) for boxes in (records, better)]
-        self.readers = Readers(reader, reader, refine=maps[1] > maps[0])
+        refine = self._map(better, targets) > self._map(records, targets)
+        self.readers = replace(self.readers, numbers=reader, boxes=reader, refine=refine)
 
     def figures(
         self, seconds: float | None = None, scored: Sequence[Item] | None = None
     ) -> dict[str, float]:
         """The figures by name.
 
-        `map` and its kin are of the boxes as submitted, `map_raw` of the boxes as detected.
+        `map` and its kin are of the boxes as submitted, `map_raw` of the boxes as detected,
+        `map_refined` of the refined ones without alternatives.
 
         Args:
             seconds: that detecting and reading took, where photos per second mean something.
@@ -99,7 +101,7 @@ class Report:
         self._items, readings = list(items), self._readings
         if any(item.boxes is not item.record for item in items):
             readings = readings_of(self.readers.boxes, boxes, targets)
-        submitted = with_boxes_refined(boxes, readings) if self.readers.refine else boxes
+        submitted = list(map(self.readers.submitted, boxes, readings))
         self._confusion = confusion_matrix(self._readings, records, targets).tolist()
         self._right = [
             r.matches(target_number(t)) for r, t in zip(self._readings, targets, strict=True)
@@ -107,11 +109,11 @@ class Report:
         evaluator = Evaluator(None, self.backend, per_class=True)
         evaluator.update(submitted, targets)
         scores = evaluator.compute()
-        raw = scores["map"]
-        if submitted is not boxes:
-            raw = mean_average_precision(boxes, targets, self.backend)
+        maps = {"map": scores.pop("map"), "map_raw": self._map(boxes, targets)}
+        if self.readers.refine:
+            maps["map_refined"] = self._map(with_boxes_refined(boxes, readings), targets)
         return (
-            {"map": scores.pop("map"), "map_raw": raw}
+            maps
             | scores
             | map_by_height(submitted, targets)
             | number_scores(self._readings, targets)
@@ -126,11 +128,15 @@ class Report:
             **figures,
             "reading": self.readers.numbers.description,
             "refined": self.readers.refine,
+            "alternatives": self.readers.alternatives,
             "members": list(members),
         }
         if self.labelled:
             summary |= {"numbers_cross_fitted": self.cross_fitted, "confusion": self._confusion}
         return summary
+
+    def _map(self, records: Sequence[Record], targets: Sequence[Target]) -> float:
+        return mean_average_precision(records, targets, self.backend)
 
     def save_pictures(self, readings: Path, confidence: Path) -> dict[str, Path]:
         """Save the first photos as read and, where there are labels, what confidences are worth.

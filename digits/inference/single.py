@@ -71,5 +71,6 @@ def submit_one(
         unreadable=unreadable,
         open_photo=opener(data),
     )
-    readers = Readers(reader, reader, submission.refines(checkpoint.refines(loaded)))
+    refine = submission.refines(checkpoint.refines(loaded))
+    readers = Readers(reader, reader, refine, submission.alternatives)
     return submit(source, readers, submission, "reading")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from digits.errors import DigitsError
 from digits.reading import Reader
+from digits.reading.alternatives import with_alternatives
 from digits.reading.refine import refined
 from digits.types import PhotoDataset, Reading, Record, Target
 
@@ -31,19 +32,25 @@ class Readers:
         numbers: reads the number, from `Item.record`.
         boxes: reads `Item.boxes`, to tell which of them are refined.
         refine: whether the boxes of pred.json are refined.
+        alternatives: whether pred.json holds alternatives of them.
     """
 
     numbers: Reader
     boxes: Reader
     refine: bool
+    alternatives: bool = True
 
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""
         reading = self.numbers.read(item.record)
-        if not self.refine:
-            return reading, item.boxes
-        same = item.boxes is item.record
-        return reading, refined(item.boxes, reading if same else self.boxes.read(item.boxes))
+        same = item.boxes is item.record or not self.refine
+        return reading, self.submitted(item.boxes, reading if same else self.boxes.read(item.boxes))
+
+    def submitted(self, boxes: Record, reading: Reading) -> Record:
+        """The boxes of pred.json, given the boxes of a photo and how they are read."""
+        if self.refine:
+            boxes = refined(boxes, reading)
+        return with_alternatives(boxes, self.refine) if self.alternatives else boxes
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Scales(TypedDict, total=False):
 
 class Submission(TypedDict, total=False):
     refine: bool | Literal["auto"]
+    alternatives: bool
     min_confidence: Share | None
 
 

@@ -105,7 +105,7 @@ def test_the_best_ranking_and_all_opinions_of_a_place_make_the_boxes(
         write_detections(path, {"class_names": list(CLASS_NAMES), "split": "valid"}, found)
     labels = tmp_path / "valid.json"
     labels.write_text(json.dumps(coco(records, targets)))
-    submission = SubmissionOptions(tmp_path / "out", pictures="none")
+    submission = SubmissionOptions(tmp_path / "out", alternatives=False, pictures="none")
     submission.folder.mkdir()
     options = FusionOptions(weights=weights)
     value = fuse_files(files, str(labels), ThresholdReader(0.3), options, submission)
