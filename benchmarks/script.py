@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.figures import Figure, in_turn
 from benchmarks.settings import build, train_config
-from digits import checkpoint
+from digits import checkpoint_file
 from digits.data.folder import PhotoFolder
 from digits.errors import DigitsError
 from digits.run_info import versions
@@ -127,6 +127,6 @@ def _checkpoint(given: Path | None, folder: Path) -> Path:
     path = folder / "random.ckpt"
     config = train_config()
     state = {f"model.{k}": v for k, v in build(config["model"]).state_dict().items()}
-    description = checkpoint.describe(config, versions())
-    torch.save({checkpoint.KEY: description, "state_dict": state}, path)
+    description = checkpoint_file.describe(config, versions())
+    torch.save({checkpoint_file.KEY: description, "state_dict": state}, path)
     return path

@@ -38,10 +38,9 @@ def main() -> None:
     options = parser.parse_args()
 
     loaded = checkpoint.load(options.checkpoint)
-    description = loaded[checkpoint.KEY]
     inference = dict(_pair(item) for item in options.inference)
     header, records = read_detections(options.detections)
-    wanted = checkpoint.header(loaded, options.checkpoint, inference)
+    wanted = loaded.header(inference)
     for key, what in (("weights_sha256", "weights"), ("config_digest", "settings")):
         if header.get(key) != wanted[key]:
             raise DigitsError(
@@ -62,8 +61,8 @@ def main() -> None:
             f"{unfitted.min_photos} with boxes to fit a reader to."
         )
     figures = report.figures()
-    metrics = description.get("metrics", {}) | report.summary(figures)
-    checkpoint.finalize(options.checkpoint, metrics, reader.state, refine, inference)
+    metrics = loaded.description.get("metrics", {}) | report.summary(figures)
+    checkpoint.finalize(loaded, metrics, reader.state, refine, inference)
     result_table("on valid, cross-fitted", figures, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
 

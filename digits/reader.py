@@ -65,8 +65,7 @@ class NumberReader:
             reader: Reader = CalibratedReader(state=state)
         else:
             loaded = checkpoint.load(paths[0])
-            reader = checkpoint.rebuild_reader(loaded)
-            models = [checkpoint.rebuild(loaded, trust=modules)]
+            reader, models = loaded.rebuild_reader(), [loaded.rebuild(trust=modules)]
         return cls(models, reader, where, open_recognizers("auto", [reader.state], where), fusion)
 
     @overload  # text is a sequence of texts, but a photo's path

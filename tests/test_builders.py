@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from digits import checkpoint, resources
+from digits import checkpoint, checkpoint_file, resources
 from digits.builders import build_model, build_reader, migrate
 from digits.errors import DigitsError
 
@@ -137,10 +137,10 @@ def test_a_checkpoint_of_format_1_loads_and_one_of_the_future_does_not(
     trained: Any, tmp_path: Path
 ) -> None:
     content = torch.load(trained.folder / "best.ckpt", map_location="cpu", weights_only=True)
-    assert content["digits"].pop("format") == checkpoint.FORMAT
+    assert content["digits"].pop("format") == checkpoint_file.FORMAT
     path = tmp_path / "a.ckpt"
     torch.save(content, path)
-    assert checkpoint.load(path)["digits"]["format"] == checkpoint.FORMAT
+    assert checkpoint.load(path).description["format"] == checkpoint_file.FORMAT
     content["digits"]["format"] = 99
     torch.save(content, path)
     with pytest.raises(DigitsError, match="format 99, of a later version"):
@@ -151,5 +151,5 @@ def test_a_checkpoint_of_format_1_loads_and_one_of_the_future_does_not(
 def test_what_ships_is_of_the_format_of_today(name: str) -> None:
     path = resources.located(name)
     content = torch.load(path, map_location="cpu", weights_only=True)
-    assert content["digits"]["format"] == checkpoint.FORMAT
+    assert content["digits"]["format"] == checkpoint_file.FORMAT
     assert not path.is_symlink() and path.stat().st_size < 20e6

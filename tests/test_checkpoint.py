@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from digits import checkpoint
+from digits.checkpoint import Checkpoint
 from digits.errors import DigitsError
 from digits.inference.options import SubmissionOptions
 from digits.reading import ThresholdReader
@@ -20,7 +21,7 @@ Script = Callable[..., Any]
 
 
 @pytest.fixture
-def loaded(trained: Any) -> dict[str, Any]:
+def loaded(trained: Any) -> Checkpoint:
     return checkpoint.load(trained.folder / "best.ckpt")
 
 
@@ -53,7 +54,7 @@ def test_a_rebuilt_detector_detects_as_the_trained_one(
     assert outcome.code == 0, outcome.err
     expected = detect(modules[0].model)
     for name in ("last.ckpt", "best.ckpt"):  # after one epoch both hold the same weights
-        found = detect(checkpoint.rebuild(checkpoint.load(outcome.folder / name)))
+        found = detect(checkpoint.load(outcome.folder / name).rebuild())
         for a, b in zip(found, expected, strict=True):
             assert all(torch.equal(a[key], b[key]) for key in ("boxes", "scores", "labels"))
 
@@ -71,10 +72,10 @@ def test_a_checkpoint_is_plain_data_that_describes_itself(trained: Any, name: st
 
 
 def test_the_final_figures_are_stored_in_the_best_checkpoint(
-    trained: Any, loaded: dict[str, Any]
+    trained: Any, loaded: Checkpoint
 ) -> None:
     figures = json.loads((trained.folder / "metrics.json").read_text())
-    assert loaded["digits"]["metrics"] == figures
+    assert loaded.description["metrics"] == figures
     assert {"map", "map_50", "number_accuracy", "digit_error_rate"} <= figures.keys()
 
 
@@ -85,25 +86,25 @@ def test_the_model_needs_nothing_but_the_checkpoint(
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", None)  # no download either
     copy = Path(shutil.copy(trained.folder / "best.ckpt", tmp_path / "renamed.ckpt"))
     content = checkpoint.load(copy)
-    content["digits"]["config"]["model"]["backbone"]["weights"] = "/gone/pretrained.pth"
-    model = checkpoint.rebuild(content)
+    content.config["model"]["backbone"]["weights"] = "/gone/pretrained.pth"
+    model = content.rebuild()
     assert not model.training
     detect(model)
     # and the checkpoint itself is left as it was
-    assert content["digits"]["config"]["model"]["backbone"]["weights"] == "/gone/pretrained.pth"
+    assert content.config["model"]["backbone"]["weights"] == "/gone/pretrained.pth"
 
 
-def test_settings_of_inference_can_be_replaced(loaded: dict[str, Any]) -> None:
-    model = checkpoint.rebuild(loaded, {"box_score_thresh": 0.99, "min_size": 80})
+def test_settings_of_inference_can_be_replaced(loaded: Checkpoint) -> None:
+    model = loaded.rebuild({"box_score_thresh": 0.99, "min_size": 80})
     assert model.roi_heads.score_thresh == 0.99
     assert list(model.transform.min_size) == [80]
-    assert checkpoint.rebuild(loaded).roi_heads.score_thresh == 0.0
+    assert loaded.rebuild().roi_heads.score_thresh == 0.0
 
 
-def test_another_reader_can_be_asked_for(loaded: dict[str, Any]) -> None:
-    assert "threshold 0.5 (not calibrated" in checkpoint.rebuild_reader(loaded).description
+def test_another_reader_can_be_asked_for(loaded: Checkpoint) -> None:
+    assert "threshold 0.5 (not calibrated" in loaded.rebuild_reader().description
     other = ThresholdReader(score_threshold=0.7)
-    assert checkpoint.rebuild_reader(loaded, other).description == "threshold 0.7"
+    assert loaded.rebuild_reader(other).description == "threshold 0.7"
 
 
 @pytest.mark.parametrize(
@@ -113,23 +114,22 @@ def test_another_reader_can_be_asked_for(loaded: dict[str, Any]) -> None:
 def test_boxes_are_refined_as_valid_decided_or_as_asked(
     stored: bool, asked: bool | str, refined: bool
 ) -> None:
-    decided = checkpoint.refines({"digits": {"refine": stored}})
+    decided = Checkpoint(Path("a.ckpt"), {"digits": {"refine": stored}}).refine
     assert SubmissionOptions(Path("out"), refine=asked).refines(decided) is refined
 
 
-def test_settings_that_change_the_network_are_refused(loaded: dict[str, Any]) -> None:
+def test_settings_that_change_the_network_are_refused(loaded: Checkpoint) -> None:
     with pytest.raises(DigitsError, match="weights do not fit .*roi_side.*expected .256, 1600."):
-        checkpoint.rebuild(loaded, {"roi_side": 5})
+        loaded.rebuild({"roi_side": 5})
 
 
 def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: Path) -> None:
     path = trained.folder / "best.ckpt"
-    content = checkpoint.load(path)
     copy = Path(shutil.copy(path, tmp_path / "copy.ckpt"))
-    one, two = (checkpoint.header(content, p, {}) for p in (path, copy))
+    one, two = (checkpoint.load(p).header() for p in (path, copy))
     assert one["weights_sha256"] == two["weights_sha256"]
     assert one["config_digest"] == two["config_digest"]
-    other = checkpoint.header(content, path, {"min_size": 99})
+    other = checkpoint.load(path).header({"min_size": 99})
     assert other["config_digest"] != one["config_digest"]
     json.dumps(one)
 
@@ -137,15 +137,15 @@ def test_the_header_names_the_checkpoint_by_its_content(trained: Any, tmp_path: 
 def test_finish_drops_what_only_training_needs(trained: Any, tmp_path: Path) -> None:
     path = Path(shutil.copy(trained.folder / "last.ckpt", tmp_path / "a.ckpt"))
     before, size = checkpoint.load(path), path.stat().st_size
-    checkpoint.finalize(path, {"map": 0.25}, FITTED, refine=True)
+    checkpoint.finalize(before, {"map": 0.25}, FITTED, refine=True)
     after = checkpoint.load(path)
     assert path.stat().st_size < 0.5 * size
     final = {"metrics": {"map": 0.25}, "reader": FITTED, "refine": True}
-    assert after["digits"] == before["digits"] | final
-    assert after["state_dict"].keys() == before["state_dict"].keys()
-    assert all(torch.equal(v, before["state_dict"][k]) for k, v in after["state_dict"].items())
-    assert "optimizer_states" in before and "optimizer_states" not in after
-    assert after["global_step"] == before["global_step"] == 2
+    assert after.description == before.description | final
+    assert after.state_dict.keys() == before.state_dict.keys()
+    assert all(torch.equal(v, before.state_dict[k]) for k, v in after.state_dict.items())
+    assert "optimizer_states" in before.content and "optimizer_states" not in after.content
+    assert after.content["global_step"] == before.content["global_step"] == 2
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
@@ -154,7 +154,7 @@ def test_last_resumes_where_the_run_ended(trained: Any, train: Script) -> None:
     last = trained.folder / "last.ckpt"
     outcome = train(f"ckpt_path={last}", "trainer.max_epochs=2")
     assert outcome.code == 0, outcome.err
-    before, after = checkpoint.load(last), checkpoint.load(outcome.folder / "last.ckpt")
+    before, after = (checkpoint.load(p).content for p in (last, outcome.folder / "last.ckpt"))
     assert (before["global_step"], after["global_step"]) == (2, 4)
     assert (before["epoch"], after["epoch"]) == (0, 1)
     assert "epoch 2 of 2:" in outcome.out and "epoch 1 of 2:" not in outcome.out
@@ -232,9 +232,9 @@ def test_files_that_are_no_checkpoints_of_ours_are_refused(
 )
 @pytest.mark.parametrize("place", ["model", "backbone", "list", "reader"])
 def test_a_checkpoint_that_asks_to_run_foreign_code_is_refused(
-    loaded: dict[str, Any], target: str, place: str
+    loaded: Checkpoint, target: str, place: str
 ) -> None:
-    content = deepcopy(loaded["digits"])
+    content = deepcopy(loaded.description)
     evil = {"_target_": target, "_args_": ["/tmp/digits-test-it-ran"]}
     config = content["config"]
     if place == "model":
@@ -245,14 +245,17 @@ def test_a_checkpoint_that_asks_to_run_foreign_code_is_refused(
         config["model"]["aspect_ratios"] = [1.0, [evil]]
     else:
         config["reading"] |= evil
-    build = checkpoint.rebuild_reader if place == "reader" else checkpoint.rebuild
+    changed = Checkpoint(loaded.path, {"digits": content, "state_dict": loaded.state_dict})
+    build = changed.rebuild_reader if place == "reader" else changed.rebuild
     with pytest.raises(DigitsError, match=f"asks to run '{target}'"):
-        build({"digits": content, "state_dict": loaded["state_dict"]})
+        build()
 
 
-def test_at_another_input_size_the_anchors_stay_those_that_were_taught(loaded: Any) -> None:
-    taught = loaded[checkpoint.KEY]["config"]["model"]
+def test_at_another_input_size_the_anchors_stay_those_that_were_taught(
+    loaded: Checkpoint,
+) -> None:
+    taught = loaded.config["model"]
     assert taught["anchor_heights"] == "auto"
-    one, other = checkpoint.rebuild(loaded), checkpoint.rebuild(loaded, {"min_size": 96})
+    one, other = loaded.rebuild(), loaded.rebuild({"min_size": 96})
     assert other.transform.min_size == [96] != one.transform.min_size
     assert one.rpn.anchor_generator.sizes == other.rpn.anchor_generator.sizes

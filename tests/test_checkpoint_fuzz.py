@@ -11,7 +11,7 @@ from fuzzing import places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits import builders, checkpoint, torch_files
+from digits import builders, checkpoint, checkpoint_file, torch_files
 from digits.errors import DigitsError
 from digits.reading.features import NAMES
 
@@ -45,7 +45,7 @@ READER = {
 @pytest.fixture(scope="module")
 def valid() -> dict[str, Any]:
     network = builders.build_model(CONFIG["model"])
-    description = checkpoint.describe(CONFIG, {"digits": "0.2"})
+    description = checkpoint_file.describe(CONFIG, {"digits": "0.2"})
     description |= {"metrics": {"map": 0.5}, "reader": READER, "refine": True}
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
     return {"digits": description, "state_dict": state, "epoch": 1, "global_step": 2}
@@ -54,9 +54,9 @@ def valid() -> dict[str, Any]:
 def use(path: Path) -> None:
     """What predict.py does with a checkpoint, but for detecting."""
     loaded = checkpoint.load(path)
-    checkpoint.rebuild(loaded, {"box_score_thresh": 0.1})
-    checkpoint.rebuild_reader(loaded)
-    checkpoint.header(loaded, path, {})
+    loaded.rebuild({"box_score_thresh": 0.1})
+    loaded.rebuild_reader()
+    loaded.header()
 
 
 def refused(path: Path, content: object) -> str:

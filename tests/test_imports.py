@@ -18,7 +18,7 @@ LAYERS = (
     {"torch_files", "detections"},
     {"data", "models", "evaluation", "run_info"},
     {"reading", "report"},
-    {"builders"},
+    {"builders", "checkpoint_file"},
     {"checkpoint"},
     {"recognition"},
     {"inference"},

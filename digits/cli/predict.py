@@ -1,6 +1,7 @@
 """Read numbers: photos or detections to a submission."""
 
 import re
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -51,21 +52,14 @@ def _predict(cfg: DictConfig) -> float | None:
         settings=config,
         command=command(),
     )
-    checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
-    files = find_files(config["detections"], "detections.json", "detections")
-    if checkpoints and files:
-        raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
-    if not checkpoints and not files:
-        checkpoints = find_files("small", "best.ckpt", "ckpt")
-    if cfg.labels and not files:
-        raise DigitsError("labels is set without detections; say data=coco data.root=DIR.")
+    paths, files = _members(config)
     # Photos from elsewhere are unlike the synthetic ones of the default data.
     alone = cfg.photos is not None and HydraConfig.get().runtime.choices["data"] == "synthetic"
     fit = stored_fit(config["ckpt"] if alone else None, config["fusion"].pop("fit"))
     scales = config["tta"]["scales"]
-    members = len(files) or len(checkpoints) * len(scales)
+    count = len(files) or len(paths) * len(scales)
     words = HydraConfig.get().overrides.task
-    refuse_without_effect(words, members, bool(files), fit, scales)
+    refuse_without_effect(words, count, bool(files), fit, scales)
     replace_prediction(submission.folder)
     fusion = FusionOptions(**config["fusion"], fit=fit)
     reader = instantiate(config["reading"])
@@ -73,11 +67,8 @@ def _predict(cfg: DictConfig) -> float | None:
         return fuse_files(files, cfg.labels, reader, fusion, submission)
 
     device = choose_device(cfg.device)
-    loaded = checkpoint.load(checkpoints[0])  # a bad one is refused before hours of work
-    states = [checkpoint.reader_state(loaded)]
-    states += [checkpoint.reader_state(checkpoint.load(path)) for path in checkpoints[1:]]
-    if fit:
-        states = stored_readers(Path(fit))
+    loaded = [checkpoint.load(path) for path in paths]  # a bad one is refused before hours of work
+    states = stored_readers(Path(fit)) if fit else [one.reader_state for one in loaded]
     inference = InferenceOptions(
         device,
         cfg.batch_size,
@@ -88,30 +79,39 @@ def _predict(cfg: DictConfig) -> float | None:
         trust,
     )
     open_split = None if alone else instantiate(cfg.data)
+    data, name = _photos(cfg, config, words, submission.folder)
+    if count == 1 and not fit:
+        return submit_one(loaded[0], data, name, reader, inference, submission)
+    return fuse_checkpoints(
+        loaded, scales, data, name, open_split, reader, fusion, inference, submission
+    )
+
+
+def _members(config: dict[str, Any]) -> tuple[list[Path], list[Path]]:
+    """The checkpoints, or the files of detections, that the settings name."""
+    checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
+    files = find_files(config["detections"], "detections.json", "detections")
+    if checkpoints and files:
+        raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
+    if config["labels"] and not files:
+        raise DigitsError("labels is set without detections; say data=coco data.root=DIR.")
+    if not checkpoints and not files:
+        checkpoints = find_files("small", "best.ckpt", "ckpt")
+    return checkpoints, files
+
+
+def _photos(
+    cfg: DictConfig, config: dict[str, Any], words: Sequence[str], folder: Path
+) -> tuple[PhotoDataset, str]:
+    """The photos to read, and what they are called."""
     if cfg.photos is not None:
-        data: PhotoDataset = PhotoFolder(config["photos"], submission.folder / "downloads")
-        name = _called(config["photos"])
-    elif any(re.match(r"[+~]*data[.=]", word) for word in words):
-        data, name = checked(instantiate(cfg.data)(cfg.split)), cfg.split
-    else:
+        return PhotoFolder(config["photos"], folder / "downloads"), _called(config["photos"])
+    if not any(re.match(r"[+~]*data[.=]", word) for word in words):
         raise DigitsError(
             "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "
             "data=synthetic for synthetic photos."
         )
-    if members == 1 and not fit:
-        return submit_one(checkpoints[0], loaded, data, name, reader, inference, submission)
-    del loaded  # memory is that of one model
-    return fuse_checkpoints(
-        checkpoints,
-        scales,
-        data,
-        name,
-        open_split,
-        reader,
-        fusion,
-        inference,
-        submission,
-    )
+    return checked(instantiate(cfg.data)(cfg.split)), cfg.split
 
 
 def _called(photos: object) -> str:

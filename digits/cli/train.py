@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from digits import checkpoint, fingerprints
+from digits import checkpoint_file, fingerprints
 from digits.builders import refuse_unreadable
 from digits.cli.beside import tell_without_effect
 from digits.cli.earlier import replace_training
@@ -126,7 +126,7 @@ def _train_recognizer(
 def _description(config: dict[str, Any], photos: PhotoDataset) -> dict[str, Any]:
     """What a checkpoint of this run holds beside weights."""
     own = {"overrides": own_overrides(), "photos": fingerprints.of_listing(photos)}
-    return checkpoint.describe(config, versions()) | own
+    return checkpoint_file.describe(config, versions()) | own
 
 
 def _fit(

@@ -35,23 +35,23 @@ def assemble(paths: Sequence[Path], fit: str | None, trust: Sequence[str] = ()) 
     Args:
         paths: of the checkpoints.
         fit: the path of the fusion.json; None: there is none.
-        trust: as in `digits.checkpoint.rebuild`.
+        trust: as in `digits.checkpoint.Checkpoint.rebuild`.
 
     Raises:
         DigitsError: no fusion.json, or one of other members.
     """
     if fit is None:
         raise DigitsError(
-            f"{len(paths)} checkpoints, but no fusion.json beside them ({paths[0]}, ...): put into "
-            "their folder the one that predict.py ckpt=FOLDER data=coco data.root=DIR wrote, or "
-            "name one checkpoint."
+            f"{len(paths)} checkpoints, but no fusion.json beside them "
+            f"({paths[0]}, ...): put into their folder the one that predict.py "
+            "ckpt=FOLDER data=coco data.root=DIR wrote, or name one checkpoint."
         )
-    loaded = [checkpoint.load(path) for path in paths]
-    headers = [checkpoint.header(one, path, {}) for one, path in zip(loaded, paths, strict=True)]
+    checkpoints = [checkpoint.load(path) for path in paths]
     names = short_names(paths)
-    recipe = Recipe.load(Path(fit), [h | {"name": n} for h, n in zip(headers, names, strict=True)])
+    members = [one.header() | {"name": n} for one, n in zip(checkpoints, names, strict=True)]
+    recipe = Recipe.load(Path(fit), members)
     state = recipe.readers.get(recipe.numbers)
     if recipe.numbers != FUSION:
-        loaded = [loaded[names.index(recipe.numbers)]]
-    models = [checkpoint.rebuild(one, trust=trust) for one in loaded]
+        checkpoints = [checkpoints[names.index(recipe.numbers)]]
+    models = [one.rebuild(trust=trust) for one in checkpoints]
     return Ensemble(models, recipe.fusion if recipe.numbers == FUSION else None, state)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from digits import checkpoint, fingerprints, resources
+from digits import fingerprints, resources
+from digits.checkpoint import Checkpoint
 from digits.console import with_progress
 from digits.detections import read_detections
 from digits.ensemble.members import Member, short_names
@@ -25,7 +26,7 @@ _ORIGIN = ("weights_sha256", "config_digest", "photos", "recognizers")
 
 
 def detect_members(
-    paths: Sequence[Path],
+    checkpoints: Sequence[Checkpoint],
     scales: Sequence[float],
     data: PhotoDataset,
     split: str,
@@ -37,7 +38,7 @@ def detect_members(
     Detections are kept beside the checkpoint, in `detections/`, and read from there the next time.
 
     Args:
-        paths: of checkpoints, known to load.
+        checkpoints: the members, each at every scale.
         scales: factors of the checkpoint's input size.
         data: the photos.
         split: what they are called.
@@ -51,22 +52,22 @@ def detect_members(
     photos = fingerprints.of_photos(data)
     kind = split if split in ("train", "valid", "test") else "photos"
     members, start = [], time.perf_counter()
-    for path, name in zip(paths, short_names(paths), strict=True):
-        loaded = checkpoint.load(path)
+    names = short_names([one.path for one in checkpoints])
+    for loaded, name in zip(checkpoints, names, strict=True):
         for scale in scales:
             own = dict(inference.overrides)
-            own |= scaled_size(loaded[checkpoint.KEY]["config"]["model"] | own, scale)
-            recognizers = inference.recognizer_digests
-            header = checkpoint.header(loaded, path, own, recognizers)
+            own |= scaled_size(loaded.config["model"] | own, scale)
+            header = loaded.header(own, inference.recognizer_digests)
             header |= {"split": split, "photos": photos}
             header |= {"synthetic": True} if is_synthetic(data) else {}
             origin = [header[key] for key in _ORIGIN] + ["bf16"] * inference.bf16
-            ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
-            folder = (path.parent if ours else fallback) / "detections"
+            own_folder = loaded.path.parent
+            ours = not resources.is_shipped(loaded.path) and os.access(own_folder, os.W_OK)
+            folder = (own_folder if ours else fallback) / "detections"
             kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"
             label = name if scale == 1 else f"{name}@{scale:g}"
             if not kept.is_file():
-                model = checkpoint.rebuild(loaded, own, inference.trust)
+                model = loaded.rebuild(own, inference.trust)
                 # Files that cannot be read are missing in the records.
                 detected = detect(model, data, replace(inference, overrides=own), unreadable={})
                 records = (

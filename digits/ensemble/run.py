@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from digits.checkpoint import Checkpoint
 from digits.console import banner, console
 from digits.data.paths import path_text
 from digits.ensemble.detect import detect_members
@@ -52,7 +53,7 @@ def fuse_files(
 
 
 def fuse_checkpoints(
-    paths: Sequence[Path],
+    checkpoints: Sequence[Checkpoint],
     scales: Sequence[float],
     data: PhotoDataset,
     name: str,
@@ -65,7 +66,7 @@ def fuse_checkpoints(
     """Run checkpoints one after the other on valid and on photos, and fuse their detections.
 
     Args:
-        paths: of the checkpoints.
+        checkpoints: one or more.
         scales: factors of their input sizes; each is a member.
         data: the photos.
         name: what they are called.
@@ -76,20 +77,22 @@ def fuse_checkpoints(
     Returns:
         mAP of pred.json, where it is known.
     """
-    fusion.fusion(len(paths) * len(scales))
+    fusion.fusion(len(checkpoints) * len(scales))
     here = data.labelled and name == "valid"
     valid = None if fusion.fit else data if here else _open_valid(open_split)
     basis = f"{len(valid)} photos of valid" if valid is not None else fusion.fit or "nothing"
     photos = titled(len(data), name, is_synthetic(data))
     details = {"photos": photos, "fitted to": basis, "device": inference.device}
     outputs = {"outputs": submission.folder}
-    banner("digits: fusing", {"checkpoints": len(paths)} | details | outputs)
+    banner("digits: fusing", {"checkpoints": len(checkpoints)} | details | outputs)
 
     targets = _targets(data)
-    members, seconds = detect_members(paths, scales, data, name, inference, submission.folder)
+    members, seconds = detect_members(checkpoints, scales, data, name, inference, submission.folder)
     fitted_on, known = members, targets if valid is data else None
     if valid is not None and valid is not data:
-        fitted_on, _ = detect_members(paths, scales, valid, "valid", inference, submission.folder)
+        fitted_on, _ = detect_members(
+            checkpoints, scales, valid, "valid", inference, submission.folder
+        )
         known = _targets(valid)
     recipe = _recipe(fitted_on, known, reader, fusion, submission)
     return submit_fused(members, recipe, reader, submission, targets, data, seconds)

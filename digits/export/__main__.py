@@ -88,8 +88,8 @@ def export(
         DigitsError: a library is missing, or the file would read something else.
     """
     loaded, device = checkpoint.load(ckpt), torch.device("cpu")
-    model = cast(DigitRCNN, checkpoint.rebuild(loaded, trust=trust))
-    reader = checkpoint.rebuild_reader(loaded)
+    model = cast(DigitRCNN, loaded.rebuild(trust=trust))
+    reader = loaded.rebuild_reader()
     named = None if recognizer == "none" else recognizer
     found = open_recognizers(named, [reader.state], device)
     reader = reader if found else without_texts(reader)

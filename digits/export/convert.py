@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from digits.checkpoint import KEY, Checkpoint
+from digits.checkpoint import Checkpoint
 from digits.errors import DigitsError
 from digits.export.about import About
 from digits.export.network import OnePass
@@ -61,16 +61,16 @@ def describe(
     """What the file of a checkpoint says of itself.
 
     Args:
-        loaded: from `digits.checkpoint.load`.
+        loaded: the checkpoint.
         model: the detector.
         reader: of its numbers.
         recognizer: that goes into the file.
     """
     return About(
-        versions=loaded[KEY]["versions"],
+        versions=loaded.description["versions"],
         min_size=model.transform.min_size[-1],
         zoom=model.zoom,
-        reading=loaded[KEY]["config"]["reading"],
+        reading=loaded.config["reading"],
         reader=reader.state,
         crops=recognizer.options if recognizer else None,
     )

@@ -1,9 +1,7 @@
 """One checkpoint to a submission, photo by photo."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from digits import checkpoint
 from digits.checkpoint import Checkpoint
 from digits.console import banner
 from digits.inference.detect import detect
@@ -16,7 +14,6 @@ from digits.types import PhotoDataset
 
 
 def submit_one(
-    path: Path,
     loaded: Checkpoint,
     data: PhotoDataset,
     name: str,
@@ -27,8 +24,7 @@ def submit_one(
     """Detect, read and write, in memory that does not grow with the number of photos.
 
     Args:
-        path: of the checkpoint.
-        loaded: its content.
+        loaded: the checkpoint.
         data: the photos.
         name: what they are called.
         reader: gets the state stored in the checkpoint.
@@ -38,15 +34,15 @@ def submit_one(
     Returns:
         mAP where there are labels.
     """
-    model = checkpoint.rebuild(loaded, inference.overrides, inference.trust)
-    reader = checkpoint.rebuild_reader(loaded, reader)
+    model = loaded.rebuild(inference.overrides, inference.trust)
+    reader = loaded.rebuild_reader(reader)
     if not inference.recognizers:
         reader = without_texts(reader)
     synthetic = is_synthetic(data)
     banner(
         "digits: reading",
         {
-            "checkpoint": path,
+            "checkpoint": loaded.path,
             "photos": titled(len(data), name, synthetic),
             "device": inference.device,
             "reading": reader.description,
@@ -59,8 +55,7 @@ def submit_one(
         for record, target, photo in detect(model, data, inference, unreadable):
             yield Item(record, record, target, photo)
 
-    recognizers = inference.recognizer_digests
-    header = checkpoint.header(loaded, path, inference.overrides, recognizers) | {"split": name}
+    header = loaded.header(inference.overrides, inference.recognizer_digests) | {"split": name}
     source = Source(
         items(),
         len(data),
@@ -71,6 +66,6 @@ def submit_one(
         unreadable=unreadable,
         open_photo=opener(data),
     )
-    refine = submission.refines(checkpoint.refines(loaded))
+    refine = submission.refines(loaded.refine)
     readers = Readers(reader, reader, refine, submission.alternatives)
     return submit(source, readers, submission, "reading")

@@ -1,6 +1,6 @@
 """Weights from a file, held to what a network expects before memory is taken for them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -76,6 +76,28 @@ def misfits(state: Mapping[str, Tensor], network: nn.Module) -> str:
     ]
     more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
     return "; ".join(problems[:_SHOWN]) + more
+
+
+def load_weights(build: Callable[[], nn.Module], content: object, changed: str = "") -> nn.Module:
+    """A network with a checkpoint's weights; half precision becomes the network's own.
+
+    Args:
+        build: the network; called twice, first on the meta device to compare names and shapes
+            before memory is taken.
+        content: the checkpoint's state dict.
+        changed: what was changed in the network, for messages.
+
+    Raises:
+        DigitsError: they do not fit.
+    """
+    state = to_state(content, "The checkpoint")
+    with torch.device("meta"), WithoutRandomWeights():
+        reason = misfits(state, build())
+    if reason:
+        raise DigitsError(f"The checkpoint's weights do not fit its network{changed}: {reason}.")
+    network = build()
+    network.load_state_dict(state)
+    return network
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from digits import builders, checkpoint, fingerprints, resources, shapes, torch_files
+from digits import builders, checkpoint_file, fingerprints, resources, shapes, torch_files
 from digits.data.paths import path_text
-from digits.models.state import check_finite
+from digits.models.state import check_finite, load_weights
 from digits.reading.base import ReaderState
 from digits.recognition.crops import CropOptions
 from digits.recognition.recognizer import Recognizer
@@ -20,11 +20,13 @@ def load_recognizer(path: Path, device: torch.device | None = None) -> Recognize
     Raises:
         DigitsError: missing, not the checkpoint of a recogniser, or weights that do not fit.
     """
-    loaded = checkpoint.read(path, "recognizer", _parts)
+    loaded = checkpoint_file.read(path, "recognizer", _parts)
     where = f"recognizer={path}"
-    config = loaded[checkpoint.KEY]["config"]["recognizer"]
+    config = loaded[checkpoint_file.KEY]["config"]["recognizer"]
     check_finite(loaded["state_dict"], where)
-    network = checkpoint.load_weights(lambda: builders.build_recognizer(config["network"]), loaded)
+    network = load_weights(
+        lambda: builders.build_recognizer(config["network"]), loaded["state_dict"]
+    )
     options = shapes.convert(config["crops"], CropOptions, f"{where}: crops")
     return Recognizer(network, options, device, fingerprints.of_weights(loaded["state_dict"]))
 
@@ -54,13 +56,13 @@ def open_recognizers(
 
 def finalize_recognizer(path: Path, metrics: Mapping[str, Any]) -> None:
     """Rewrite a finished checkpoint: final metrics in, optimizer out, weights in half precision."""
-    loaded = checkpoint.read(path, "recognizer", _parts)
+    loaded = checkpoint_file.read(path, "recognizer", _parts)
     state = {
         name.removeprefix("model."): value.half() if value.is_floating_point() else value
         for name, value in loaded["state_dict"].items()
     }
-    description = loaded[checkpoint.KEY] | {"metrics": dict(metrics)}
-    torch_files.save({checkpoint.KEY: description, "state_dict": state}, path)
+    description = loaded[checkpoint_file.KEY] | {"metrics": dict(metrics)}
+    torch_files.save({checkpoint_file.KEY: description, "state_dict": state}, path)
 
 
 def _parts(config: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from digits import checkpoint
+from digits import checkpoint, checkpoint_file
+from digits.checkpoint import Checkpoint
 from digits.console import console, result_table, with_progress
 from digits.data.named import data_words
 from digits.inference.detect import detect
@@ -39,28 +40,26 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def score_checkpoint(
-    path: Path,
+    loaded: Checkpoint,
     cost: TrainingCost,
     valid: PhotoDataset,
     map_backend: str,
     inference: InferenceOptions,
-) -> tuple[dict[str, float], dict[str, Path]]:
+) -> tuple[dict[str, float], Report]:
     """Fit the reader of a finished checkpoint to valid and score both there, by cross-fitting
-    whatever was fitted; store reader and scores in the checkpoint, and the scores beside it.
+    whatever was fitted; store reader and scores in the checkpoint.
 
     Args:
-        path: of the checkpoint.
+        loaded: the checkpoint; its file is rewritten.
         cost: of the training; stored with the scores.
         valid: the data set.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
         inference: how the detector runs.
 
     Returns:
-        The figures by name, and the paths of the outputs by name.
+        The figures by name, and the report that they are from.
     """
-    loaded = checkpoint.load(path)
-    model = checkpoint.rebuild(loaded, trust=inference.trust)
-    reader = checkpoint.rebuild_reader(loaded)
+    model, reader = loaded.rebuild(trust=inference.trust), loaded.rebuild_reader()
     report = Report(Readers(reader, reader, refine=False), valid.labelled, map_backend)
     start = time.perf_counter()
     for record, target, photo in with_progress(
@@ -75,22 +74,8 @@ def score_checkpoint(
     console.print(
         f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as detected'}"
     )
-    folder = path.parent
-    metrics = report.summary(figures) | asdict(cost)
-    checkpoint.finalize(path, metrics, reader.state, refine)
-    if path.stem != "best":
-        return figures, {"checkpoint": path}
-    write_json(folder / "metrics.json", metrics)
-    pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
-    report.save_gallery(folder / GALLERY, opener(valid))
-    config = loaded[checkpoint.KEY]["config"]
-    add_final(folder, config, figures | {"minutes": cost.minutes}, pictures)
-    paths = {
-        "checkpoint": path,
-        "to resume": folder / "last.ckpt",
-        "metrics": folder / "metrics.json",
-    }
-    return figures, paths | pictures
+    checkpoint.finalize(loaded, report.summary(figures) | asdict(cost), reader.state, refine)
+    return figures, report
 
 
 def finish_run(
@@ -113,19 +98,27 @@ def finish_run(
     if not best.is_file():
         console.print("No best.ckpt to score: there was no validation, or no checkpoint was kept.")
         return None
-    figures, paths = score_checkpoint(best, cost, valid, map_backend, inference)
+    loaded = checkpoint.load(best)
+    figures, report = score_checkpoint(loaded, cost, valid, map_backend, inference)
+    metrics = folder / "metrics.json"
+    write_json(metrics, report.summary(figures) | asdict(cost))
+    pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
+    report.save_gallery(folder / GALLERY, opener(valid))
+    add_final(folder, loaded.config, figures | {"minutes": cost.minutes}, pictures)
+    paths = {"checkpoint": best, "to resume": folder / "last.ckpt", "metrics": metrics} | pictures
     if number.is_file():
         paths["for numbers"] = number
-        if checkpoint.load(number)["global_step"] == checkpoint.load(best)["global_step"]:
+        other = checkpoint.load(number)
+        if other.content["global_step"] == loaded.content["global_step"]:
             with partial_path(number) as partial:
                 shutil.copyfile(best, partial)
         else:
-            other, _ = score_checkpoint(number, cost, valid, map_backend, inference)
+            scores, _ = score_checkpoint(other, cost, valid, map_backend, inference)
             console.print(
-                f"best_number.ckpt, another epoch: mAP {other['map']:.3f}, number accuracy "
-                f"{other['number_accuracy']:.3f}"
+                f"best_number.ckpt, another epoch: mAP {scores['map']:.3f}, number accuracy "
+                f"{scores['number_accuracy']:.3f}"
             )
-    reads = data_words(checkpoint.load(best)[checkpoint.KEY]["config"].get("data", {}))
+    reads = data_words(loaded.config.get("data", {}))
     then = f"python predict.py ckpt={shlex.quote(str(best))} {reads}"
     paths |= write_reports(folder)
     result_table("best.ckpt on valid", figures, paths, then)
@@ -141,7 +134,7 @@ def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
     best = folder / "best.ckpt"
     if not best.is_file():
         return None
-    description = checkpoint.read(best, "recognizer", dict)[checkpoint.KEY]
+    description = checkpoint_file.read(best, "recognizer", dict)[checkpoint_file.KEY]
     kept = description["metrics"]
     figures = {name.removeprefix("val/"): v for name, v in kept.items() if name.startswith("val/")}
     finalize_recognizer(best, figures | asdict(cost))

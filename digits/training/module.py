@@ -6,7 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from digits.checkpoint import KEY
+from digits.checkpoint_file import KEY
 from digits.errors import DigitsError
 from digits.evaluation.evaluator import Evaluator
 from digits.reading import Reader
@@ -29,7 +29,8 @@ class DigitDetector(L.LightningModule):
         backbone_lr_factor: factor on the learning rate of the feature extractor; pretrained
             features want less than a new head.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
-        description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
+        description: plain data that makes the checkpoint self-sufficient
+            (`digits.checkpoint_file.describe`).
     """
 
     metrics = (

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import ctc_loss
 from torchmetrics.functional.text.edit import edit_distance
 
-from digits.checkpoint import KEY
+from digits.checkpoint_file import KEY
 from digits.errors import DigitsError
 from digits.recognition.ctc import best_texts, log_probabilities, to_labels
 from digits.recognition.data import Group
@@ -46,7 +46,8 @@ class DigitRecognizer(L.LightningModule):
         model: crops `(B, 3, 48, W)` to logits `(B, T, 11)` (`digits.recognition.network`).
         optimizer: parameters to an optimizer.
         schedule: `(progress, epoch)` to a factor on the learning rate.
-        description: plain data that makes the checkpoint self-sufficient (`digits.checkpoint`).
+        description: plain data that makes the checkpoint self-sufficient
+            (`digits.checkpoint_file.describe`).
     """
 
     metrics = ("val/number_accuracy", "val/digit_error_rate", "val/nll")

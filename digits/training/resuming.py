@@ -11,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Timer
 from msgspec import Meta
 
-from digits import checkpoint
+from digits import checkpoint_file
 from digits.errors import DigitsError
 from digits.shapes import convert
 from digits.training.differences import refuse_other_settings
@@ -59,7 +59,7 @@ class Stored:
         epochs: that are done.
         steps: that are done.
         seconds: that they took; 0 where the checkpoint does not say.
-        description: our part of the checkpoint (`digits.checkpoint.describe`).
+        description: our part of the checkpoint (`digits.checkpoint_file.describe`).
         differing: settings that differ from the run's, and may.
     """
 
@@ -186,7 +186,7 @@ def read_stored(path: Path, key: str = "ckpt_path") -> Stored:
         DigitsError: missing, not ours, without the state of the training, or not finite.
     """
     path = path / "last.ckpt" if path.is_dir() else path
-    content = checkpoint.read(path, key, dict)
+    content = checkpoint_file.read(path, key, dict)
     if "optimizer_states" not in content:
         raise DigitsError(
             f"{key}={path}: holds no optimizer (best.ckpt is stripped when a run ends); "
@@ -200,4 +200,4 @@ def read_stored(path: Path, key: str = "ckpt_path") -> Stored:
     elapsed = training.callbacks.get("Timer", {}).get("time_elapsed", {})
     seconds = elapsed.get("train", 0.0) if isinstance(elapsed, dict) else 0.0
     epochs = training.loops.fit_loop.progress.current.processed
-    return Stored(path, epochs, training.global_step, seconds, content[checkpoint.KEY])
+    return Stored(path, epochs, training.global_step, seconds, content[checkpoint_file.KEY])

@@ -149,7 +149,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_the_reader_is_fitted_to_valid_and_stored(calibrated: Any, predict: Script) -> None:
     assert "reading: calibrated on 20 photos" in calibrated.out
-    stored = checkpoint.load(calibrated.folder / "best.ckpt")["digits"]
+    stored = checkpoint.load(calibrated.folder / "best.ckpt").description
     json.dumps(stored["reader"])  # plain numbers
     ours = json.loads((calibrated.folder / "metrics.json").read_text())
     assert ours["numbers_cross_fitted"] is True and len(ours["confusion"]) == 11

@@ -96,7 +96,7 @@ def test_the_table_of_a_sweep(swept: Any) -> None:
     figures = json.loads((Path(first["checkpoint"]).parent / "metrics.json").read_text())
     for name in sweep.FIGURES:
         assert float(first[name]) == pytest.approx(figures[name]), name
-    weights = checkpoint.load(Path(first["checkpoint"]))["state_dict"]
+    weights = checkpoint.load(Path(first["checkpoint"])).state_dict
     counts = [len(v.flatten()) for k, v in weights.items() if k.endswith(("weight", "bias"))]
     assert float(first["epochs"]) == 1 and float(first["parameters"]) == sum(counts)
     assert 0 < float(first["minutes"]) < 5

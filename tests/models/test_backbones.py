@@ -454,7 +454,7 @@ def test_the_reports_backbones_train_and_are_rebuilt(
     best = outcome.folder / "best.ckpt"
     photos = [noise(40, 60), noise(50, 30, 1)]
     with torch.inference_mode():
-        again = checkpoint.rebuild(checkpoint.load(best))(photos)
+        again = checkpoint.load(best).rebuild()(photos)
         before = modules[0].eval()(photos)
     torch.testing.assert_close(again, before)
     assert all(len(found["boxes"]) for found in again)

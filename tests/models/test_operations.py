@@ -32,7 +32,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The shipped detector as on a GPU: photos of several sizes together, and their groups of
     boxes, however large."""
     monkeypatch.setattr(suppression, "_FEW", 10**6)
-    model = checkpoint.rebuild(checkpoint.load(resources.located("small"))).eval()
+    model = checkpoint.load(resources.located("small")).rebuild()
     model.together = True
     return model
 

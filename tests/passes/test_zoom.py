@@ -191,7 +191,7 @@ def test_training_looks_once() -> None:
 def right(zoom: dict[str, Any] | None, count: int, share: tuple[float, float]) -> int:
     """How many numbers the shipped model reads, of `count` whose digits take `share`."""
     loaded = checkpoint.load(resources.located("small"))
-    reader, model = checkpoint.rebuild_reader(loaded), checkpoint.rebuild(loaded, {"zoom": zoom})
+    reader, model = loaded.rebuild_reader(), loaded.rebuild({"zoom": zoom})
     photos, targets = zip(*Distant(SyntheticDigits(count, seed=9), share=share), strict=True)
     read = [reader(model([photo])[0]) for photo in photos]
     return sum(r == target_number(t) for r, t in zip(read, targets, strict=True))

@@ -78,9 +78,7 @@ def test_a_finished_checkpoint_is_calibrated_anew(
         calibrate.main()
     assert "made with other weights than those of" in capsys.readouterr().err
     content = json.loads(files[0].read_text())
-    content["header"] = checkpoint.header(
-        before, path, {"min_size": 56, "box_detections_per_img": 20}
-    )
+    content["header"] = before.header({"min_size": 56, "box_detections_per_img": 20})
     files[0].write_text(json.dumps(content))
     with pytest.raises(SystemExit):
         calibrate.main()
@@ -90,11 +88,11 @@ def test_a_finished_checkpoint_is_calibrated_anew(
     calibrate.main()
     assert "reading: calibrated on 60 photos" in capsys.readouterr().out
     loaded = checkpoint.load(path)
-    assert checkpoint.rebuild_reader(loaded).description == "calibrated on 60 photos"
-    metrics = loaded["digits"]["metrics"]
-    assert checkpoint.refines(loaded) is (metrics["map"] > metrics["map_raw"])
+    assert loaded.rebuild_reader().description == "calibrated on 60 photos"
+    metrics = loaded.description["metrics"]
+    assert loaded.refine is (metrics["map"] > metrics["map_raw"])
     assert metrics["number_accuracy"] > 0.5
     # What the reading was fitted to is what the checkpoint now does: the size, not the anchors.
-    after = checkpoint.header(loaded, path, {})
+    after = loaded.header()
     assert after == content["header"]
-    assert checkpoint.rebuild(loaded).transform.min_size == [56]
+    assert loaded.rebuild().transform.min_size == [56]

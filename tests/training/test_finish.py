@@ -19,14 +19,14 @@ def finish(folder: Path) -> dict[str, float] | None:
 
 
 def unfinished(trained: Any, path: Path, step: int) -> None:
-    content = checkpoint.load(trained.folder / "last.ckpt")
+    content = checkpoint.load(trained.folder / "last.ckpt").content
     torch.save(content | {"global_step": step}, path)
 
 
 def is_finished(path: Path) -> bool:
-    content = checkpoint.load(path)
-    description = content[checkpoint.KEY]
-    return "optimizer_states" not in content and {"reader", "refine", "metrics"} <= set(description)
+    loaded = checkpoint.load(path)
+    final = {"reader", "refine", "metrics"} <= set(loaded.description)
+    return final and "optimizer_states" not in loaded.content
 
 
 def test_one_epoch_that_is_best_at_both_tasks_is_scored_once(trained: Any, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_two_epochs_are_finished_each(trained: Any, tmp_path: Path, capsys: Any)
     assert finish(tmp_path) is not None
     for name, step in (("best", 7), ("best_number", 9)):
         path = tmp_path / f"{name}.ckpt"
-        assert is_finished(path) and checkpoint.load(path)["global_step"] == step
+        assert is_finished(path) and checkpoint.load(path).content["global_step"] == step
     assert "best_number.ckpt, another epoch: mAP" in capsys.readouterr().out
 
 
@@ -53,7 +53,8 @@ def test_last_is_the_last_epoch_even_where_it_is_not_the_best(train: Any) -> Non
     outcome = train("optimizer.lr=0", "callbacks.average=null", "trainer.max_epochs=3")
     assert outcome.code == 0, outcome.err
     epochs = [
-        checkpoint.load(outcome.folder / f"{name}.ckpt")["epoch"] for name in ("best", "last")
+        checkpoint.load(outcome.folder / f"{name}.ckpt").content["epoch"]
+        for name in ("best", "last")
     ]
     assert epochs == [0, 2]
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import ROOT, TINY, TINY_DATA, run_script
 
-from digits import checkpoint
+from digits import checkpoint_file
 from digits.cli import resuming as command_line
 from digits.errors import DigitsError
 from digits.training.differences import differences, refuse_other_settings
@@ -155,7 +155,8 @@ def test_a_run_goes_on_in_its_folder_with_its_settings(trained: Any, tmp_path: P
     assert rows(folder)[: len(before)] == before and len(rows(folder)) == 2 * len(before)
     figures = json.loads((folder / "metrics.json").read_text())
     assert figures["epochs"] == 2 and read_stored(folder).epochs == 2
-    ours = json.loads(json.dumps(checkpoint.read(folder / "last.ckpt", "ckpt", dict)["digits"]))
+    stored = checkpoint_file.read(folder / "last.ckpt", "ckpt", dict)
+    ours = json.loads(json.dumps(stored["digits"]))
     assert ours["config"]["model"]["min_size"] == 48 and ours["config"]["seed"] == 4
 
 
