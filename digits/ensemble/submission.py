@@ -58,13 +58,13 @@ def submit_fused(
     ) -> Iterator[Item]:
         for index, (record, used) in enumerate(zip(fused, fusions, strict=False)):
             here = {member.name: member.records[index] for member in members} | {FUSION: record}
-            boxes = here[recipe.boxes]
+            boxes = base = here[recipe.boxes]
             if recipe.average and used:
-                base = list(here).index(recipe.boxes)
-                boxes = averaged(list(here.values())[:-1], base, used.weights)
+                index_of_base = list(here).index(recipe.boxes)
+                boxes = averaged(list(here.values())[:-1], index_of_base, used.weights)
             target = targets[index] if targets is not None else None
             photo = open_photo(record["image_id"]) if open_photo and index < photos else None
-            yield Item(here[recipe.numbers], boxes, target, photo)
+            yield Item(here[recipe.numbers], boxes, target, photo, base)
 
     with Fuser([member.records for member in members]) as fuser:
         uses = recipe.fusion if recipe.fuses else None

@@ -99,8 +99,9 @@ class Report:
             if self.cross_fitted or scored is not None:
                 self._readings = readings_of(self.readers.numbers, records, targets)
         self._items, readings = list(items), self._readings
-        if any(item.boxes is not item.record for item in items):
-            readings = readings_of(self.readers.boxes, boxes, targets)
+        sources = [item.read_for_boxes for item in items]
+        if any(source is not record for source, record in zip(sources, records, strict=True)):
+            readings = readings_of(self.readers.boxes, sources, targets)
         submitted = list(map(self.readers.submitted, boxes, readings))
         self._confusion = confusion_matrix(self._readings, records, targets).tolist()
         self._right = [

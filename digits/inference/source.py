@@ -22,6 +22,14 @@ class Item(NamedTuple):
     """Those of pred.json: the record, or another member's of a fusion."""
     target: Target | None = None
     photo: Tensor | None = None
+    base: Record | None = None
+    """Its boxes are the first of `boxes`, and its reading says which of them are refined; None:
+    the reading of `boxes`."""
+
+    @property
+    def read_for_boxes(self) -> Record:
+        """What is read to tell which boxes are refined."""
+        return self.boxes if self.base is None else self.base
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Readers:
 
     Attributes:
         numbers: reads the number, from `Item.record`.
-        boxes: reads `Item.boxes`, to tell which of them are refined.
+        boxes: reads `Item.read_for_boxes`, to tell which boxes are refined.
         refine: whether the boxes of pred.json are refined.
         alternatives: whether pred.json holds alternatives of them.
     """
@@ -43,8 +51,9 @@ class Readers:
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""
         reading = self.numbers.read(item.record)
-        same = item.boxes is item.record or not self.refine
-        return reading, self.submitted(item.boxes, reading if same else self.boxes.read(item.boxes))
+        source = item.read_for_boxes
+        same = source is item.record or not self.refine
+        return reading, self.submitted(item.boxes, reading if same else self.boxes.read(source))
 
     def submitted(self, boxes: Record, reading: Reading) -> Record:
         """The boxes of pred.json, given the boxes of a photo and how they are read."""

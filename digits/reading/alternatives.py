@@ -6,7 +6,7 @@ import torch
 from digits.reading.base import as_arrays
 from digits.types import Record
 
-_LEAST = 0.05  # score of the boxes that get alternatives: of the others most hold no digit
+_LEAST = 0.02  # score of the boxes that get alternatives: of the others most hold no digit
 _MOST = 100  # boxes per photo that COCO's scoring looks at
 _MOVES = np.array(  # of left, top, right and bottom, in heights of the box
     [
@@ -16,7 +16,7 @@ _MOVES = np.array(  # of left, top, right and bottom, in heights of the box
         [-0.05, 0.0, -0.05, 0.0],
     ]
 )
-_SHARES = np.array([0.1, 0.08, 0.06, 0.05])  # of the score
+_SHARES = np.array([0.15, 0.12, 0.09, 0.075])  # of the score
 
 
 def with_alternatives(record: Record, whole_pixels: bool) -> Record:
