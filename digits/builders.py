@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.options.checking import check_group
 from digits.options.models import BACKBONES, DETECTORS, NETWORKS
 from digits.options.reading import TARGETS as READERS
@@ -129,7 +129,7 @@ def _call(
         return build(**arguments, **more)
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         raise DigitsError(
-            f"The checkpoint's {where} cannot be built: {' '.join(str(error).split())[:300]}"
+            f"The checkpoint's {where} cannot be built: {one_line(error)[:300]}"
         ) from error
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from digits.errors import one_line
+
 # highlight=False and soft_wrap keep paths whole in logs and pipes; without markup, names with
 # brackets or colons are what they are, in tables too.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -60,7 +62,7 @@ def plain_warning(
     line: str | None = None,
 ) -> str:
     """A warning for people: not the line of code that it comes from."""
-    return f"Warning: {' '.join(str(message).split())}\n"
+    return f"Warning: {one_line(message)}\n"
 
 
 def banner(title: str, details: Mapping[str, object]) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from digits.console import plain_warning
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -80,12 +80,12 @@ def error_line(error: Exception) -> str | None:
     """What `one_line_errors` says of an error; None: it is a fault of the program."""
     cause = _cause(error)
     if cause is None and not isinstance(error, InstantiationException):
-        return " ".join(str(error).split()) if _is_refusal_of_lightning(error) else None
+        return one_line(error) if _is_refusal_of_lightning(error) else None
     text = str(cause or error)
     if cause is None:  # what was called, what it said, which key: three lines
         key = text.rpartition("full_key: ")[2] if "full_key: " in text else ""
         said = error.__cause__ if key else None
-        text = " ".join(f"{key}: {said}".split() if said else text.split())
+        text = one_line(f"{key}: {said}" if said else text)
     if "Original Traceback" in text:  # raised in a loading process, which wraps the text
         text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
     return text

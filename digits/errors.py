@@ -6,3 +6,8 @@ class DigitsError(Exception):
 
     The entry scripts print it without a traceback and exit with code 1.
     """
+
+
+def one_line(error: object) -> str:
+    """The text of an error, or any other, in one line."""
+    return " ".join(str(error).split())

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 _LIBRARIES = ("digits", "torch", "torchvision", "lightning", "albumentations")
 
@@ -43,7 +43,7 @@ def import_trusted(value: object) -> tuple[str, ...]:
         except Exception as error:  # whatever the module does when it is imported
             raise DigitsError(
                 f"trust={name}: cannot be imported from {os.getcwd()} or where packages are "
-                f"installed ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+                f"installed ({type(error).__name__}: {one_line(error)[:200]})."
             ) from error
         names.append(name)
     return tuple(names)

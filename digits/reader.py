@@ -7,7 +7,7 @@ from typing import overload
 import torch
 from torch import nn
 
-from digits import checkpoint
+from digits import checkpoint, outputs
 from digits.data.given import Photo, listed, open_given
 from digits.data.photos import to_tensor
 from digits.ensemble.assembled import assemble
@@ -58,7 +58,7 @@ class NumberReader:
         cls, ckpt: str | Path = "small", device: str = "auto", trust: Sequence[str] = ()
     ) -> "NumberReader":
         """From a checkpoint, or several: see `digits.load`."""
-        paths, fusion = find_files(str(ckpt), "best.ckpt", "ckpt"), None
+        paths, fusion = find_files(str(ckpt), outputs.BEST, "ckpt"), None
         where, modules = choose_device(device), import_trusted(trust)
         if len(paths) > 1:
             models, fusion, state = assemble(paths, stored_fit(str(ckpt), "auto"), modules)

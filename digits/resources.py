@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from digits import outputs
+
 _PACKAGE = Path(__file__).parent
 SHIPPED = ("small", "large", "scratch")  # docs/model.md says what each is
 ENSEMBLE = "ensemble"  # all of them, fused as fusion.json says
@@ -27,7 +29,7 @@ def located(ckpt: str | Path) -> Path:
     """
     path, name = Path(ckpt), str(ckpt)
     if not path.exists() and name in SHIPPED:
-        return CHECKPOINTS / name / "best.ckpt"
+        return CHECKPOINTS / name / outputs.BEST
     return CHECKPOINTS if not path.exists() and name == ENSEMBLE else path
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import yaml
 
-from digits import __version__
+from digits import __version__, outputs
 from digits.io import atomic_write, write_json
 
-FILE = "run.json"
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf")
 
 
@@ -44,9 +43,9 @@ def git_commit() -> str:
 
 def write_run_files(folder: Path, config: dict[str, Any], command: str) -> None:
     """Write config.yaml (resolved) and run.json (command, versions, commit, time, machine)."""
-    with atomic_write(folder / "config.yaml") as file:
+    with atomic_write(folder / outputs.CONFIG) as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    write_json(folder / FILE, run_info(command))
+    write_json(folder / outputs.RUN, run_info(command))
 
 
 def run_info(command: str) -> dict[str, Any]:

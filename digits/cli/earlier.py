@@ -4,13 +4,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from digits import outputs
 from digits.cli.holding import is_first_process
 from digits.console import console
 from digits.errors import DigitsError
-from digits.run_info import FILE as RUN
 from digits.shapes import decode_file
 
-_CHECKPOINTS = ("best.ckpt", "last.ckpt")
+_CHECKPOINTS = (outputs.BEST, outputs.LAST)
 
 
 def replace_training(folder: Path) -> None:
@@ -31,8 +31,8 @@ def refuse_training(folder: Path) -> None:
     Raises:
         DigitsError: its figures and settings would be lost.
     """
-    marks = (*_CHECKPOINTS, "sweep.csv")
-    if (folder / RUN).is_file() and any((folder / name).is_file() for name in marks):
+    marks = (*_CHECKPOINTS, outputs.SWEEP)
+    if (folder / outputs.RUN).is_file() and any((folder / name).is_file() for name in marks):
         raise DigitsError(
             f"output_dir={folder}: a training's, whose settings, figures and report.html would be "
             f"replaced; say another, such as output_dir={folder / 'predict'}."
@@ -46,16 +46,16 @@ def replace_prediction(folder: Path) -> None:
         DigitsError: as `refuse_training`.
     """
     refuse_training(folder)  # a sweep's folders are known only now
-    _tell(folder, "detections.json")
+    _tell(folder, outputs.DETECTIONS)
 
 
 def _tell(folder: Path, *names: str) -> bool:
     """Say so, if the folder holds any of the files of an earlier run; whether it does."""
-    if not (folder / RUN).is_file() or not any((folder / name).is_file() for name in names):
+    if not (folder / outputs.RUN).is_file() or not any((folder / name).is_file() for name in names):
         return False
     started: Any = ""
     with suppress(DigitsError):  # whatever is in it
-        started = decode_file(folder / RUN, dict[str, Any]).get("started", "")
+        started = decode_file(folder / outputs.RUN, dict[str, Any]).get("started", "")
     of = f" of {started[:16].replace('T', ' ')} UTC" if isinstance(started, str) and started else ""
     console.print(
         f"output_dir={folder}: holds the results of an earlier run{of}, which this one replaces."

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from digits import checkpoint
+from digits import checkpoint, outputs
 from digits.cli.beside import refuse_without_effect
 from digits.cli.earlier import replace_prediction
 from digits.cli.folders import refused_leaves_nothing
@@ -89,14 +89,14 @@ def _predict(cfg: DictConfig) -> float | None:
 
 def _members(config: dict[str, Any]) -> tuple[list[Path], list[Path]]:
     """The checkpoints, or the files of detections, that the settings name."""
-    checkpoints = find_files(config["ckpt"], "best.ckpt", "ckpt")
-    files = find_files(config["detections"], "detections.json", "detections")
+    checkpoints = find_files(config["ckpt"], outputs.BEST, "ckpt")
+    files = find_files(config["detections"], outputs.DETECTIONS, "detections")
     if checkpoints and files:
         raise DigitsError("ckpt and detections are both set: give checkpoints or detections.")
     if config["labels"] and not files:
         raise DigitsError("labels is set without detections; say data=coco data.root=DIR.")
     if not checkpoints and not files:
-        checkpoints = find_files("small", "best.ckpt", "ckpt")
+        checkpoints = find_files("small", outputs.BEST, "ckpt")
     return checkpoints, files
 
 
@@ -105,7 +105,7 @@ def _photos(
 ) -> tuple[PhotoDataset, str]:
     """The photos to read, and what they are called."""
     if cfg.photos is not None:
-        return PhotoFolder(config["photos"], folder / "downloads"), _called(config["photos"])
+        return PhotoFolder(config["photos"], folder / outputs.DOWNLOADS), _called(config["photos"])
     if not any(re.match(r"[+~]*data[.=]", word) for word in words):
         raise DigitsError(
             "nothing to read is named: say photos=FOLDER, data=coco data.root=DIR split=test, or "

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 from digits.cli.words import quoted
 from digits.ending import one_line_errors
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.resources import CONF
 from digits.shapes import convert
 from digits.training.resuming import read_stored
@@ -71,7 +71,7 @@ def _parse(words: Sequence[str], where: str) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
-        raise DigitsError(f"{where}: {' '.join(str(error).split())}") from error
+        raise DigitsError(f"{where}: {one_line(error)}") from error
 
 
 def _checked(words: list[str], where: str) -> list[Override]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.io import partial_path
 
 _MOST = 50_000_000  # bytes
@@ -62,7 +62,7 @@ def fetch_picture(address: str, path: Path, most: int = _MOST, seconds: float = 
         cause: BaseException = error
         while cause.__context__ is not None:  # each library wraps that of the one below
             cause = cause.__context__
-        reason = " ".join(str(cause).split())[:200]
+        reason = one_line(cause)[:200]
         raise DigitsError(f"photos={address}: cannot be fetched ({reason}).") from error
     with partial_path(path) as partial:
         partial.write_bytes(content)

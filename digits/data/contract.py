@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.types import NUM_CLASSES, PhotoDataset
 
 _MEMBERS = ("labelled", "image_ids", "paths", "size", "file_name", "__len__", "__getitem__")
@@ -40,7 +40,7 @@ def checked(data: PhotoDataset) -> PhotoDataset:
         except DigitsError:
             raise
         except Exception as error:  # whatever code of others raises
-            text = " ".join(str(error).split())[:200]
+            text = one_line(error)[:200]
             raise DigitsError(
                 f"data: {name} fails on photo {index} ({type(error).__name__}: {text})."
             ) from error

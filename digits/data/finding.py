@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 
+from digits import outputs
 from digits.console import console
 from digits.data.address import fetch_picture, file_name, is_address
 from digits.data.formats import readable_suffixes
@@ -19,10 +20,10 @@ _FOREIGN = {
     ".dng", ".cr2", ".cr3", ".nef", ".arw",
 }  # fmt: skip
 # A folder of outputs, which may be a folder of photos too (output_dir=), and the pictures in it.
-_MARKS = {".hydra", "detections.json", "metrics.json"}
+_MARKS = {".hydra", outputs.DETECTIONS, outputs.METRICS}
 _OURS = {
-    "pictures", "readings.png", "valid.png", "confidence.png", "coverage.png", "curves.png",
-    "augmented.png", "downloads",
+    outputs.PICTURES, outputs.READINGS, outputs.VALID, outputs.CONFIDENCE, outputs.CURVES,
+    outputs.AUGMENTED, outputs.DOWNLOADS, "coverage.png",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from digits.data.photometric import Photometric, to_array, to_tensor
 from digits.data.transforms import Geometric, identity
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.types import Target
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks a server
@@ -128,7 +128,7 @@ def _try_out(augmentation: Augmentation, name: str) -> None:
         except Exception as error:  # whatever code of others raises
             old = name.startswith("torchvision.transforms.transforms")
             hint = ", say torchvision.transforms.v2" if old else ""
-            text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            text = f"{type(error).__name__}: {one_line(error)[:200]}"
             raise _refused(
                 name, f"cannot be called with a photo and a target{hint} ({text})"
             ) from (error)

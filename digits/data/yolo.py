@@ -17,7 +17,7 @@ from digits.data.formats import is_photo
 from digits.data.paths import files_below, stem_ids
 from digits.data.photos import photo_size
 from digits.data.yolo_lines import read_boxes
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 _KEYS = {"train": ("train",), "valid": ("val", "valid"), "test": ("test",)}
 _MOST = 1 << 20  # bytes of a data.yaml
@@ -98,7 +98,7 @@ def _read_yaml(path: Path) -> _DataYaml:
     try:
         content = yaml.safe_load(shapes.read_file(path, _MOST))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise DigitsError(f"{path}: not YAML ({reason}).") from error
     return shapes.convert(content, _DataYaml, str(path))
 

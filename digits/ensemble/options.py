@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from digits import resources
+from digits import outputs, resources
 from digits.ensemble.fusion import Fusion
 from digits.errors import DigitsError
 
@@ -69,5 +69,5 @@ def stored_fit(ckpt: object, fit: str | None) -> str | None:
     """
     if fit != "auto":
         return fit
-    path = resources.located(ckpt) / "fusion.json" if isinstance(ckpt, str) else None
+    path = resources.located(ckpt) / outputs.FUSION if isinstance(ckpt, str) else None
     return str(path) if path and path.is_file() else None

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from itertools import repeat
 from typing import Any
 
-from digits import fingerprints
+from digits import fingerprints, outputs
 from digits.ensemble.averaging import averaged
 from digits.ensemble.fit import fusions_of, held_out_records
 from digits.ensemble.fuser import Fuser
@@ -23,7 +23,6 @@ from digits.reading.base import without_texts
 from digits.types import CLASS_NAMES, PhotoDataset, Record, Target
 
 _PICTURES = 36  # photos that are opened for a picture
-_RECIPE = "fusion.json"
 
 
 def submit_fused(
@@ -92,10 +91,10 @@ def submit_fused(
         )
         if not any(record.get("rows") for member in members for record in member.records):
             numbers, boxes = without_texts(numbers), without_texts(boxes)
-        write_json(submission.folder / _RECIPE, recipe.to_json())
+        write_json(submission.folder / outputs.FUSION, recipe.to_json())
         show(recipe)
         readers = Readers(numbers, boxes, recipe.refine, submission.alternatives)
-        return submit(source, readers, submission, "fusing", _RECIPE)
+        return submit(source, readers, submission, "fusing", outputs.FUSION)
 
 
 def _unreadable(data: PhotoDataset, records: Sequence[Record]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from digits import checkpoint, own_code
+from digits import checkpoint, outputs, own_code
 from digits.console import console, quiet
 from digits.data.folder import PhotoFolder
 from digits.data.synthetic import SyntheticDigits
@@ -56,7 +56,7 @@ def main() -> None:
     quiet()
     options = dict(map(_pair, arguments.options))
     path = _named(arguments.file, options.get("format"))
-    found = find_files(arguments.checkpoint, "best.ckpt", "ckpt")
+    found = find_files(arguments.checkpoint, outputs.BEST, "ckpt")
     if len(found) > 1:
         raise DigitsError(
             f"ckpt={arguments.checkpoint}: {len(found)} checkpoints; a file holds one, and fusion "

@@ -6,6 +6,7 @@ One detector and a fusion of many differ only in where their detections come fro
 import time
 from collections.abc import Mapping
 
+from digits import outputs
 from digits.console import result_table, with_progress
 from digits.errors import DigitsError
 from digits.inference.lines import JsonLines, Lines
@@ -17,14 +18,12 @@ from digits.inference.source import Readers, Source
 from digits.inference.submission import FILES, SubmissionWriter
 from digits.io import write_json
 from digits.reading.acceptance import accepts
-from digits.report.gallery import FILE as GALLERY
 from digits.report.page import write_page
-from digits.run_info import FILE as RUN
 from digits.run_info import write_run_files
 
 _NAMED = 20  # unreadable files that an error names
 # Of fusions, and of labelled photos: what an earlier prediction left would be shown as of this one.
-_OF_SOME = ("fusion.json", "confidence.png")
+_OF_SOME = (outputs.FUSION, outputs.CONFIDENCE)
 
 
 def submit(
@@ -49,7 +48,7 @@ def submit(
     least = options.min_confidence
     report = Report(readers, source.labelled, options.map_backend)
     lines = JsonLines() if options.json else Lines(source.count)
-    pictures = PhotoPictures(folder / "pictures", options.pictures, source.count)
+    pictures = PhotoPictures(folder / outputs.PICTURES, options.pictures, source.count)
     accepted = 0
     start = time.perf_counter()
     with SubmissionWriter(folder, source.header, source.labelled) as submission:
@@ -69,13 +68,13 @@ def submit(
     seconds = source.seconds + time.perf_counter() - start
     figures = report.figures(seconds, source.scored) | {"accepted": accepted}
     more = {"min_confidence": least, "unreadable": dict(source.unreadable)}
-    if (folder / RUN).is_file():
+    if (folder / outputs.RUN).is_file():
         for name in set(_OF_SOME) - set(more_files):
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / "metrics.json", report.summary(figures, source.members) | more)
+    write_json(folder / outputs.METRICS, report.summary(figures, source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
-    paths |= report.save_pictures(folder / "readings.png", folder / "confidence.png")
-    report.save_gallery(folder / GALLERY, source.open_photo)
+    paths |= report.save_pictures(folder / outputs.READINGS, folder / outputs.CONFIDENCE)
+    report.save_gallery(folder / outputs.GALLERY, source.open_photo)
     write_run_files(folder, dict(options.settings), options.command)
     paths["report"] = write_page(folder)
     if pictures.drawn:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from digits import outputs
 from digits.inference.results import PhotoResult
 from digits.io import (
     DetectionsWriter,
@@ -20,12 +21,12 @@ from digits.io import (
 from digits.types import Record, check_detections
 
 FILES = (
-    "submission.zip",
-    "pred.json",
-    "pred.csv",
-    "numbers.csv",
-    "detections.json",
-    "metrics.json",
+    outputs.SUBMISSION,
+    outputs.BOXES,
+    outputs.LABELS,
+    outputs.NUMBERS,
+    outputs.DETECTIONS,
+    outputs.METRICS,
 )
 _COLUMNS = ("file_name", "number", "confidence", "accepted", "runner_up", "boxes")
 _TRUTH = ("truth", "right")
@@ -62,10 +63,10 @@ class SubmissionWriter:
 
     def __enter__(self) -> "SubmissionWriter":
         self._files = ExitStack()
-        self._detections = DetectionsWriter(self._open("detections.json"), self.header)
-        self._boxes = self._open("pred.json")
-        self._labels = csv.writer(self._open("pred.csv"), lineterminator="\n")
-        self._numbers = csv.writer(self._open("numbers.csv"), lineterminator="\n")
+        self._detections = DetectionsWriter(self._open(outputs.DETECTIONS), self.header)
+        self._boxes = self._open(outputs.BOXES)
+        self._labels = csv.writer(self._open(outputs.LABELS), lineterminator="\n")
+        self._numbers = csv.writer(self._open(outputs.NUMBERS), lineterminator="\n")
         self._boxes.write("[")
         self._labels.writerow(["image_id", "pred_label"])
         self._numbers.writerow((*_COLUMNS, *(_TRUTH if self.labelled else ())))
@@ -126,8 +127,8 @@ class SubmissionWriter:
 
 def _zip(folder: Path) -> None:
     with (
-        partial_path(folder / "submission.zip") as partial,
+        partial_path(folder / outputs.SUBMISSION) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for name in ("pred.json", "pred.csv"):
+        for name in (outputs.BOXES, outputs.LABELS):
             archive.write(folder / name, arcname=name)

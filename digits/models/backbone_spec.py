@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 BoxHead = Callable[[int, int], nn.Module]
 """Makes a box head, `(N, channels, side, side)` to `(N, width)`, from channels and side."""
@@ -90,7 +90,7 @@ def check_maps(backbone: BackboneSpec) -> None:
     try:
         maps = features.eval()(torch.zeros(1, 3, height, 2 * height))
     except Exception as error:  # whatever code of others raises
-        text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        text = f"{type(error).__name__}: {one_line(error)[:200]}"
         raise DigitsError(
             f"backbone: fails on a photo of {2 * height} x {height} pixels ({text})."
         ) from error

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.models.backbone_spec import BackboneSpec, normalised_head
 from digits.models.layers import check_stochastic_depth
 from digits.models.pyramid import CHANNELS
@@ -115,6 +115,6 @@ def _create(
 
 
 def _error(name: str, with_weights: bool, error: Exception) -> DigitsError:
-    text = " ".join(str(error).split())[:200]
+    text = one_line(error)[:200]
     advice = " Offline, say backbone.weights=none." if with_weights else ""
     return DigitsError(f"backbone.name={name}: timm cannot build it here ({text}).{advice}")

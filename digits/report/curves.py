@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from digits import outputs
 from digits.console import console
 from digits.ending import one_line_errors
 from digits.evaluation.plots import save_figure
@@ -101,7 +102,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     own = options.folders[0] if len(options.folders) == 1 else Path()
-    out = options.out or own / "curves.png"
+    out = options.out or own / outputs.CURVES
     console.print(f"curves: {save_curves(out, find_runs(options.folders))}")
 
 

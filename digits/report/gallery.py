@@ -15,7 +15,6 @@ from digits.report.mistakes import mistakes
 from digits.shapes import Finite, decode_file
 from digits.types import CLASS_NAMES, Reading, Record, Target, reading_labels, target_number
 
-FILE = "gallery.json"
 _WORST, _OTHERS = 150, 24  # photos shown
 _LONGEST = 320  # pixels of a picture's longer side
 

@@ -11,24 +11,21 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from digits import __version__
+from digits import __version__, outputs
 from digits.errors import DigitsError
 from digits.io import atomic_write
 from digits.report import figures
-from digits.report.gallery import FILE as GALLERY
 from digits.report.gallery import Gallery, Tile, read_gallery
 from digits.report.mistakes import KINDS
-from digits.report.runs import LOG, find_runs, read_history
-from digits.run_info import FILE as RUN
+from digits.report.runs import find_runs, read_history
 from digits.shapes import Finite, convert, decode_file, read_file
 from digits.types import CLASS_NAMES
 
-PAGE, AUGMENTED = "report.html", "augmented.png"
 _KINDS = {  # what a folder is, by a file that only such a folder has
-    "sweep.csv": "Sweep",
-    "fusion.json": "Fusion",
-    LOG: "Training",
-    "metrics.json": "Prediction",
+    outputs.SWEEP: "Sweep",
+    outputs.FUSION: "Fusion",
+    outputs.LOG: "Training",
+    outputs.METRICS: "Prediction",
 }
 _PARTS = ("page.css", "page.js")
 
@@ -49,18 +46,18 @@ def write_page(folder: Path) -> Path:
             f"sweep, with one of {', '.join(_KINDS)}."
         )
     page = _render(_content(folder, kind))
-    with atomic_write(folder / PAGE) as file:
+    with atomic_write(folder / outputs.REPORT) as file:
         file.write(page.encode("utf-8", "backslashreplace").decode())
-    return folder / PAGE
+    return folder / outputs.REPORT
 
 
 def _content(folder: Path, kind: str) -> dict[str, Any]:
     """What the template shows."""
-    metrics = _read(folder / "metrics.json")
+    metrics = _read(folder / outputs.METRICS)
     single, bars = figures.split(metrics)
-    gallery = read_gallery(folder / GALLERY)
-    config, picture = folder / "config.yaml", folder / AUGMENTED
-    where = str(folder / "metrics.json")
+    gallery = read_gallery(folder / outputs.GALLERY)
+    config, picture = folder / outputs.CONFIG, folder / outputs.AUGMENTED
+    where = str(folder / outputs.METRICS)
     return {
         "kind": kind,
         "name": folder.resolve().name,
@@ -79,10 +76,10 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "confusion": convert(metrics.get("confusion", []), list[list[int]], where),
         "digits": CLASS_NAMES,
         "members": convert(metrics.get("members", []), list[dict[str, Any]], where),
-        "fusion": _fusion(folder / "fusion.json"),
-        "jobs": _jobs(folder / "sweep.csv"),
+        "fusion": _fusion(folder / outputs.FUSION),
+        "jobs": _jobs(folder / outputs.SWEEP),
         "config": read_file(config).decode("utf-8", "replace") if config.is_file() else "",
-        "run": _read(folder / RUN),
+        "run": _read(folder / outputs.RUN),
     }
 
 
@@ -105,7 +102,7 @@ def _curves(folder: Path, kind: str) -> Markup | None:
     if kind == "Training":
         history = read_history(folder)
         return svg(lambda: draw_run(history), "Learning curves") if history.curves else None
-    if not any(folder.glob(f"*/{LOG}")):
+    if not any(folder.glob(f"*/{outputs.LOG}")):
         return None
     return svg(lambda: draw_runs(find_runs([folder])), "Learning curves of all jobs")
 
@@ -143,7 +140,7 @@ def _jobs(path: Path) -> list[dict[str, Any]]:
         for job in jobs:
             job |= {name: float(job[name]) for name in figures.NAMES if job.get(name)}
             job.pop("checkpoint", None)  # in the folder that the page of the job is in
-            own = Path(job["job"], PAGE)
+            own = Path(job["job"], outputs.REPORT)
             job["page"] = quote(str(own)) if (path.parent / own).is_file() else ""
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DigitsError(f"{path}: not a sweep.csv that train.py wrote ({error!r}).") from error

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from digits import outputs
 from digits.errors import DigitsError
 
-LOG = "metrics.csv"
 LOSS, MAP, NUMBERS = "train/loss", "val/map", "val/number_accuracy"
 SCORES = {MAP: "valid mAP", NUMBERS: "valid number accuracy"}
 
@@ -45,7 +45,7 @@ def read_history(folder: Path, name: str | None = None) -> History:
     Raises:
         DigitsError: no metrics.csv there, or not one that train.py wrote.
     """
-    path = folder / LOG
+    path = folder / outputs.LOG
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -79,13 +79,13 @@ def find_runs(folders: list[Path]) -> list[History]:
     for folder in folders:
         own = (
             [folder]
-            if (folder / LOG).is_file()
-            else sorted(p.parent for p in folder.glob(f"*/{LOG}"))
+            if (folder / outputs.LOG).is_file()
+            else sorted(p.parent for p in folder.glob(f"*/{outputs.LOG}"))
         )
         if not own:
             raise DigitsError(
-                f"{folder}: no {LOG} in it or in its folders; expected the folder of a run or of "
-                "a sweep of train.py."
+                f"{folder}: no {outputs.LOG} in it or in its folders; expected the folder of a run "
+                "or of a sweep of train.py."
             )
         paths += own
     names = [path.resolve().name for path in paths]

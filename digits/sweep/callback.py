@@ -18,14 +18,14 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
+from digits import outputs
 from digits.console import console
 from digits.ending import error_line, one_line_errors
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.io import atomic_write, write_json
-from digits.run_info import FILE as RUN
 from digits.run_info import run_info
 from digits.sweep.jobs import device_of_job, job_name
-from digits.sweep.table import ERROR_FILE, show_sweep, write_table
+from digits.sweep.table import show_sweep, write_table
 
 # conf/hydra/launcher has files named as the plugins' own, and Hydra warns that it checks them so.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against")
@@ -57,15 +57,15 @@ def _run_job(main: Main, cfg: Any) -> float | None:
     if job.mode is not RunMode.MULTIRUN:
         return main(cfg)
     folder, result = Path(cfg.run_dir), None
-    for stale in ("metrics.json", ERROR_FILE):
+    for stale in (outputs.METRICS, outputs.ERROR):
         (folder / stale).unlink(missing_ok=True)
     try:
         alone = job.runtime.choices["hydra/launcher"] == "basic"
         cfg.trainer.devices = _device(cfg, None if alone else job.job.num)
         result = main(cfg)
     except Exception as error:
-        line = error_line(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
-        with atomic_write(folder / ERROR_FILE) as file:
+        line = error_line(error) or f"{type(error).__name__}: {one_line(error)}"
+        with atomic_write(folder / outputs.ERROR) as file:
             file.write(f"{line}\n\n{traceback.format_exc()}")
         console.print(f"Error in job {folder.name}: {line}", style="red")
     gc.collect()  # Trainer and module hold each other
@@ -104,7 +104,7 @@ class SweepTable(Callback):
             )
         _device(config, None)
         words = shlex.join([Path(sys.executable).name, *sys.argv])
-        write_json(Path(config.hydra.sweep.dir) / RUN, run_info(words))
+        write_json(Path(config.hydra.sweep.dir) / outputs.RUN, run_info(words))
         # The names of the jobs leave out what all have in common.
         swept = dict(config.hydra.sweeper.params or {})
         lines = [f"{key}={value}" for key, value in swept.items()] + config.hydra.overrides.task
@@ -123,7 +123,7 @@ class SweepTable(Callback):
         failed = sum(job["status"] == "failed" for job in jobs)
         if failed:
             raise DigitsError(
-                f"{failed} of {len(jobs)} jobs failed; {folder}/JOB/{ERROR_FILE} says where."
+                f"{failed} of {len(jobs)} jobs failed; {folder}/JOB/{outputs.ERROR} says where."
             )
 
 

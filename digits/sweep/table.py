@@ -10,13 +10,13 @@ import yaml
 from rich.measure import Measurement
 from rich.table import Table
 
+from digits import outputs
 from digits.console import console
 from digits.data.named import data_words
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 from digits.io import atomic_write, csv_cell
 from digits.shapes import Finite, convert, decode_file, read_file
 
-ERROR_FILE = "error.txt"  # of a job that failed: one line, and below it where that came from
 _COLUMNS = {
     "mAP": ("map", "{:.3f}"),
     "numbers": ("number_accuracy", "{:.3f}"),
@@ -53,28 +53,28 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
 
 def _is_prediction(folder: Path) -> bool:
     """Whether it holds what was read with a sweep's checkpoints, beside its jobs."""
-    return (folder / "predict.log").is_file() and not (folder / "best.ckpt").is_file()
+    return (folder / "predict.log").is_file() and not (folder / outputs.BEST).is_file()
 
 
 def _settings(path: Path) -> dict[str, str]:
     try:
         lines = convert(yaml.safe_load(read_file(path)), list[str], str(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise DigitsError(f"{path}: not the settings of a job ({reason}).") from error
     pairs = (line.partition("=") for line in lines)
     return {key.lstrip("+~"): value for key, _, value in pairs}
 
 
 def _outcome(folder: Path) -> dict[str, Any]:
-    figures, error, best = {}, None, folder / "best.ckpt"
+    figures, error, best = {}, None, folder / outputs.BEST
     status = "unfinished"
-    if (folder / ERROR_FILE).is_file():
+    if (folder / outputs.ERROR).is_file():
         status = "failed"
-        error = (folder / ERROR_FILE).read_text(encoding="utf-8").partition("\n")[0]
-    elif (folder / "metrics.json").is_file() and best.is_file():
+        error = (folder / outputs.ERROR).read_text(encoding="utf-8").partition("\n")[0]
+    elif (folder / outputs.METRICS).is_file() and best.is_file():
         status = "finished"
-        path = folder / "metrics.json"
+        path = folder / outputs.METRICS
         figures = decode_file(path, dict[str, Any])
         known = {name: figures[name] for name in FIGURES if name in figures}
         convert(known, dict[str, Finite | None], str(path))
@@ -94,7 +94,7 @@ def write_table(folder: Path) -> list[dict[str, Any]]:
     """
     jobs, written = read_jobs(folder), None
     while jobs != written:
-        with atomic_write(folder / "sweep.csv") as file:
+        with atomic_write(folder / outputs.SWEEP) as file:
             writer = csv.DictWriter(file, fieldnames=list(jobs[0]) if jobs else ["job"])
             writer.writeheader()
             writer.writerows({k: csv_cell(v) for k, v in job.items()} for job in jobs)
@@ -108,7 +108,7 @@ def show_sweep(folder: Path) -> list[dict[str, Any]]:
     Returns:
         As `write_table`.
     """
-    from digits.report.outputs import write_reports  # matplotlib takes a second
+    from digits.report.writing import write_reports  # matplotlib takes a second
 
     jobs = write_table(folder)
     print_table(folder, jobs, write_reports(folder))
@@ -128,12 +128,12 @@ def print_table(folder: Path, jobs: list[dict[str, Any]], paths: Mapping[str, Pa
         if job["error"]:
             console.print(f"  {job['job']} failed: {job['error']}")
     console.print(f"  {'checkpoints':<16} {folder}/JOB/best.ckpt")
-    for name, path in ({"all columns": folder / "sweep.csv"} | dict(paths)).items():
+    for name, path in ({"all columns": folder / outputs.SWEEP} | dict(paths)).items():
         console.print(f"  {name:<16} {path}")
     finished = [job for job in jobs if job["status"] == "finished"]
     if finished:
         best = Path(finished[0]["checkpoint"])
-        reads = _reads(best.with_name("config.yaml"))
+        reads = _reads(best.with_name(outputs.CONFIG))
         predict = "python predict.py ckpt="
         console.print(f"Next: {predict}{shlex.quote(str(best))} {reads}")
     if len(finished) > 1:

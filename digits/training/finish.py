@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from digits import checkpoint, checkpoint_file
+from digits import checkpoint, checkpoint_file, outputs
 from digits.checkpoint import Checkpoint
 from digits.console import console, result_table, with_progress
 from digits.data.named import data_words
@@ -18,8 +18,7 @@ from digits.inference.report import Report
 from digits.inference.source import Item, Readers, opener
 from digits.io import partial_path, write_json
 from digits.recognition.checkpoint import finalize_recognizer
-from digits.report.gallery import FILE as GALLERY
-from digits.report.outputs import write_reports
+from digits.report.writing import write_reports
 from digits.training.tensorboard import add_final
 from digits.types import PhotoDataset
 
@@ -94,18 +93,18 @@ def finish_run(
     Returns:
         The figures of best.ckpt; None where a run kept none.
     """
-    best, number = folder / "best.ckpt", folder / "best_number.ckpt"
+    best, number = folder / outputs.BEST, folder / outputs.BEST_NUMBER
     if not best.is_file():
         console.print("No best.ckpt to score: there was no validation, or no checkpoint was kept.")
         return None
     loaded = checkpoint.load(best)
     figures, report = score_checkpoint(loaded, cost, valid, map_backend, inference)
-    metrics = folder / "metrics.json"
+    metrics = folder / outputs.METRICS
     write_json(metrics, report.summary(figures) | asdict(cost))
-    pictures = report.save_pictures(folder / "valid.png", folder / "confidence.png")
-    report.save_gallery(folder / GALLERY, opener(valid))
+    pictures = report.save_pictures(folder / outputs.VALID, folder / outputs.CONFIDENCE)
+    report.save_gallery(folder / outputs.GALLERY, opener(valid))
     add_final(folder, loaded.config, figures | {"minutes": cost.minutes}, pictures)
-    paths = {"checkpoint": best, "to resume": folder / "last.ckpt", "metrics": metrics} | pictures
+    paths = {"checkpoint": best, "to resume": folder / outputs.LAST, "metrics": metrics} | pictures
     if number.is_file():
         paths["for numbers"] = number
         other = checkpoint.load(number)
@@ -131,16 +130,16 @@ def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
     Returns:
         Its number accuracy on labelled extents; None where the run kept no checkpoint.
     """
-    best = folder / "best.ckpt"
+    best = folder / outputs.BEST
     if not best.is_file():
         return None
     description = checkpoint_file.read(best, "recognizer", dict)[checkpoint_file.KEY]
     kept = description["metrics"]
     figures = {name.removeprefix("val/"): v for name, v in kept.items() if name.startswith("val/")}
     finalize_recognizer(best, figures | asdict(cost))
-    write_json(folder / "metrics.json", figures | asdict(cost))
-    paths = {"checkpoint": best, "to resume": folder / "last.ckpt"}
-    paths |= {"metrics": folder / "metrics.json"} | write_reports(folder)
+    write_json(folder / outputs.METRICS, figures | asdict(cost))
+    paths = {"checkpoint": best, "to resume": folder / outputs.LAST}
+    paths |= {"metrics": folder / outputs.METRICS} | write_reports(folder)
     reads = data_words(description["config"].get("data", {}), "valid")
     then = f"python predict.py recognizer={shlex.quote(str(best))} {reads}"
     result_table("best.ckpt on the labelled rows of valid", figures, paths, then)

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from digits.console import console
+from digits.outputs import LAST
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
@@ -69,7 +70,7 @@ class Interruption(Callback):
         console.print(f"{_NAMES[signal.Signals(number)]}: stopping after {part}; again: at once.")
 
     def _say(self) -> None:
-        last = self.folder / "last.ckpt"
+        last = self.folder / LAST
         what = f"Kept: {last}{self._kept}. Go on: {self.go_on}"
         what = what if last.is_file() else "Nothing was saved yet."
         name = _NAMES[signal.Signals(self._received or signal.SIGTERM)]
@@ -111,7 +112,7 @@ class Interruption(Callback):
         validation = trainer.val_check_batch and done % trainer.val_check_batch == 0
         if trainer.is_last_batch or validation or trainer.should_stop:
             return
-        trainer.save_checkpoint(self.folder / "last.ckpt")
+        trainer.save_checkpoint(self.folder / LAST)
         self._kept = f", of epoch {trainer.current_epoch + 1}, step {trainer.global_step}"
         self._saved = True
 

@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from digits import outputs
 from digits.io import atomic_write
 
 _EVERY = 100  # steps between two writings
@@ -24,7 +25,7 @@ class CsvLog(Logger):
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
-        self.path = Path(folder) / "metrics.csv"
+        self.path = Path(folder) / outputs.LOG
         self._rows: list[dict[str, Any]] = []
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from digits import outputs
 from digits.errors import DigitsError
 
 _LOST = re.compile(r"gloo|NCCL|ProcessGroup|[Cc]onnection (reset|closed)")
@@ -27,7 +28,7 @@ def together(processes: int, folder: Path, go_on: str) -> Iterator[None]:
     except RuntimeError as error:
         if processes == 1 or not _LOST.search(str(error)):
             raise
-        last = folder / "last.ckpt"
+        last = folder / outputs.LAST
         kept = f"Kept: {last}. Go on: {go_on}" if last.is_file() else "Nothing was saved yet"
         raise DigitsError(
             "Another process of this training has ended, by an error of its own (see above), or "

@@ -11,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Timer
 from msgspec import Meta
 
-from digits import checkpoint_file
+from digits import checkpoint_file, outputs
 from digits.errors import DigitsError
 from digits.shapes import convert
 from digits.training.differences import refuse_other_settings
@@ -131,7 +131,7 @@ class Stored:
         return None
 
     def _is_scored(self) -> bool:
-        path = self.path.with_name("metrics.json")
+        path = self.path.with_name(outputs.METRICS)
         try:
             return bool(json.loads(path.read_bytes())["epochs"] == self.epochs)
         except (OSError, ValueError, KeyError, TypeError):
@@ -185,7 +185,7 @@ def read_stored(path: Path, key: str = "ckpt_path") -> Stored:
     Raises:
         DigitsError: missing, not ours, without the state of the training, or not finite.
     """
-    path = path / "last.ckpt" if path.is_dir() else path
+    path = path / outputs.LAST if path.is_dir() else path
     content = checkpoint_file.read(path, key, dict)
     if "optimizer_states" not in content:
         raise DigitsError(

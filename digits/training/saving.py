@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from digits import torch_files
+from digits import outputs, torch_files
 from digits.errors import DigitsError
 
 _MARGIN = 1 << 20  # bytes: names, shapes and settings
@@ -38,7 +38,7 @@ class WholeCheckpoints(TorchCheckpointIO):
             path.parent.mkdir(parents=True, exist_ok=True)
             needed, free = _size(checkpoint) + _MARGIN, shutil.disk_usage(path.parent).free
             if free < needed:
-                resumed = (path.parent / "last.ckpt").is_file()
+                resumed = (path.parent / outputs.LAST).is_file()
                 then = "go on with resume=RUN" if resumed else "begin again"
                 raise DigitsError(
                     f"{where}: it needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free. "

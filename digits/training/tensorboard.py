@@ -12,8 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from digits import outputs
 from digits.evaluation.pictures import Picture, draw_sheet, save_image
-from digits.report.page import AUGMENTED
 from digits.types import target_number
 
 FINAL = "val_best"  # sorts behind train/ and val/
@@ -74,7 +74,7 @@ class AugmentedPictures(Callback):
 
     def _show(self, trainer: L.Trainer) -> None:
         sheet = draw_sheet(self._pictures[: self.photos])
-        save_image(self.folder / AUGMENTED, sheet)
+        save_image(self.folder / outputs.AUGMENTED, sheet)
         add_picture(trainer, "train/augmented", sheet)
         self._shown, self._pictures = True, []
 

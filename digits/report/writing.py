@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from digits import outputs
 from digits.report.curves import save_curves
 from digits.report.page import write_page
-from digits.report.runs import LOG, find_runs
+from digits.report.runs import find_runs
 
 
 def write_reports(folder: Path) -> dict[str, Path]:
@@ -17,6 +18,6 @@ def write_reports(folder: Path) -> dict[str, Path]:
         DigitsError: as `write_page` and `find_runs`.
     """
     curves = {}
-    if (folder / LOG).is_file() or any(folder.glob(f"*/{LOG}")):
-        curves["curves"] = save_curves(folder / "curves.png", find_runs([folder]))
+    if (folder / outputs.LOG).is_file() or any(folder.glob(f"*/{outputs.LOG}")):
+        curves["curves"] = save_curves(folder / outputs.CURVES, find_runs([folder]))
     return curves | {"report": write_page(folder)}
