@@ -22,7 +22,8 @@ from digits.reading import CalibratedReader, Reader
 from digits.reading.result import Result, to_result
 from digits.recognition.checkpoint import open_recognizers
 from digits.recognition.recognizer import Recognizer
-from digits.types import Detections, Record, scaled_to
+from digits.records import scaled_to
+from digits.types import Detections, Record
 
 
 class NumberReader:

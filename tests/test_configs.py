@@ -21,7 +21,7 @@ from digits.ensemble.options import FusionOptions
 from digits.errors import DigitsError
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowJitter
-from digits.types import check_detections
+from digits.records import check_detections
 
 CONF = Path(__file__).parents[1] / "conf"
 # From the folder, so that a new file is tested without a change here.

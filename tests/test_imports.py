@@ -13,7 +13,7 @@ LAYERS = (
     {"errors", "outputs"},
     {"resources"},
     {"types", "console", "own_code", "misfits"},
-    {"ending"},
+    {"ending", "records"},
     {"shapes"},
     {"io", "geometry", "fingerprints", "options", "passes"},
     {"torch_files", "detections"},

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from digits.detections import read_detections
 from digits.errors import DigitsError
 from digits.io import atomic_write, to_coco_boxes, write_detections
-from digits.types import CLASS_NAMES, check_detections, number_of, target_number
+from digits.records import check_detections
+from digits.types import CLASS_NAMES, number_of, target_number
 
 quick = settings(max_examples=40, deadline=None)
 side = st.floats(0, 2000, width=32)

@@ -6,9 +6,8 @@ from typing import Any
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
-from digits.cli.commands import COMMANDS
 from digits.cli.hints import nearest
-from digits.cli.schema import flatten, is_path
+from digits.cli.schema import COMMANDS, flatten, is_path
 from digits.cli.words import Word, alternatives, as_path
 from digits.errors import DigitsError
 from digits.options.checking import declared, settings_of

@@ -16,7 +16,7 @@ from digits.ending import one_line_errors
 from digits.errors import DigitsError, one_line
 from digits.resources import CONF
 from digits.shapes import convert
-from digits.training.resuming import read_stored
+from digits.training.stored import read_stored
 
 _OWN = ("output_dir", "run_dir", "ckpt_path", "resume", "trust")  # of every start its own
 

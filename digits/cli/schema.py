@@ -1,13 +1,71 @@
-"""The settings of a command: held to their declarations, and listed."""
+"""The settings of each command: declared, listed, and checked against their declarations."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, is_typeddict
+from typing import Annotated, Any, Literal, TypedDict, get_args, is_typeddict
 
-import msgspec
+from msgspec import Meta
 
-from digits.cli.commands import COMMANDS
+from digits.options import models, reading
 from digits.options.checking import HYDRA, check_value, declared, settings_of
-from digits.options.types import PATH
+from digits.options.types import PATH, Count, File, Files, Group, NotNegative, Processes, Seed
+
+_Backend = Literal["faster_coco_eval", "pycocotools"]
+
+
+class Train(TypedDict, total=False):
+    """What train.py takes."""
+
+    task: Literal["detector", "recognizer"]
+    trainer: Group
+    data: Group
+    augmentation: Group
+    model: Group
+    backbone: Group
+    optimizer: Group
+    scheduler: Group
+    reading: Group
+    callbacks: dict[str, Group | None]
+    logger: dict[str, Group | None]
+    recognizer: models.Recognizer
+    batch_size: Count
+    num_workers: Processes | None
+    seed: Seed
+    backbone_lr_factor: NotNegative
+    map_backend: _Backend
+    resume: File | None
+    ckpt_path: File | None
+    trust: str | list[str] | None
+    output_dir: File
+    run_dir: File
+
+
+class Predict(TypedDict, total=False):
+    """What predict.py takes."""
+
+    data: Group
+    reading: Group
+    fusion: reading.Fusion
+    tta: reading.Scales
+    ckpt: Files | None
+    detections: Files | None
+    labels: Annotated[str, Meta(title=PATH)] | None  # empty, as of a variable not set: none
+    recognizer: Files | None
+    split: Literal["test", "valid", "train", "extra"]
+    photos: Files | None
+    pictures: Literal["all", "doubtful", "none"]
+    json: bool
+    batch_size: Count
+    num_workers: Processes | None
+    device: str
+    precision: Literal["32-true", "bf16-mixed"]
+    inference: models.Inference
+    submission: reading.Submission
+    map_backend: _Backend
+    trust: str | list[str] | None
+    output_dir: File
+
+
+COMMANDS: dict[str, type] = {"train": Train, "predict": Predict}
 
 
 def check(config: Mapping[str, Any], command: str) -> None:
@@ -31,7 +89,7 @@ def check(config: Mapping[str, Any], command: str) -> None:
 def is_path(declaration: Any) -> bool:
     """Whether a setting holds a file or folder, or several."""
     metas = getattr(declaration, "__metadata__", ())
-    return any(isinstance(meta, msgspec.Meta) and meta.title == PATH for meta in metas) or any(
+    return any(isinstance(meta, Meta) and meta.title == PATH for meta in metas) or any(
         is_path(part) for part in get_args(declaration) if part is not declaration
     )
 

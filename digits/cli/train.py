@@ -35,8 +35,9 @@ from digits.training.module import DigitDetector
 from digits.training.processes import together
 from digits.training.progress import budget
 from digits.training.recognizer import DigitRecognizer
-from digits.training.resuming import Stored, open_run, training_timer
+from digits.training.resuming import open_run, training_timer
 from digits.training.saving import WholeCheckpoints
+from digits.training.stored import Stored
 from digits.training.streams import EpochStreams
 from digits.types import PhotoDataset
 

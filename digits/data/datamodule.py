@@ -3,7 +3,8 @@
 from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
 from digits.data.loading import PhotoLoader, SplitOpener, loader
-from digits.data.order import ResumableData, SeededDataset
+from digits.data.order import SeededDataset
+from digits.data.resumable import ResumableData
 from digits.types import PhotoDataset
 
 

@@ -8,12 +8,12 @@ and OUT/valid.json, for `data=coco`.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from digits.data import derived
 from digits.data.foreign import Augmentation
 from digits.data.loading import Item
+from digits.data.order import random_stream
 from digits.data.transforms import Geometric
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
@@ -50,8 +50,7 @@ class Reframed(Dataset[Item]):
         image_id = self.image_ids[index]
         photo, target = self.data[index // self.copies]
         state = np.random.SeedSequence((self.seed, image_id % 2**64)).generate_state(1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(state[0]))
+        with random_stream(int(state[0])):
             photo, target = self.augment(photo, target)
         target = {**target, "image_id": image_id}
         target.pop("size", None)  # of the file, which the photo is no longer like

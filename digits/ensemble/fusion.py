@@ -10,7 +10,8 @@ import torch
 from digits.ensemble.boxes import Boxes, above, normalized, votes, weighted_boxes_fusion
 from digits.errors import DigitsError
 from digits.geometry import by_score
-from digits.types import Record, weighed
+from digits.records import weighed
+from digits.types import Record
 
 _MOST = 100  # boxes per photo: mAP looks at no more
 

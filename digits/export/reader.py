@@ -14,7 +14,8 @@ from digits.export.session import Run, open_onnx, open_session
 from digits.passes.found import Found
 from digits.reading.result import Result, to_result
 from digits.recognition.asking import read_rows
-from digits.types import Detections, scaled_to
+from digits.records import scaled_to
+from digits.types import Detections
 
 
 class ExportedReader:

@@ -11,7 +11,8 @@ from digits.errors import DigitsError
 from digits.inference.options import InferenceOptions
 from digits.inference.workers import Workers
 from digits.recognition.recognizer import Recognizer
-from digits.types import Detections, PhotoDataset, Record, RowTexts, Target, scaled_to, weighed
+from digits.records import scaled_to, weighed
+from digits.types import Detections, PhotoDataset, Record, RowTexts, Target
 
 # What is sorted by shape at once: so many batches, or fewer photos where they hold more bytes, so
 # that people who wait for large photos see them one after the other.

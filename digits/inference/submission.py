@@ -18,7 +18,8 @@ from digits.io import (
     scores_and_labels,
     to_coco_boxes,
 )
-from digits.types import Record, check_detections
+from digits.records import check_detections
+from digits.types import Record
 
 FILES = (
     outputs.SUBMISSION,

@@ -7,7 +7,8 @@ from torch.utils.data import DataLoader, Dataset
 from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
 from digits.data.loading import SplitOpener, worker_settings
-from digits.data.order import ResumableData, SeededDataset
+from digits.data.order import SeededDataset
+from digits.data.resumable import ResumableData
 from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowCrops, RowJitter, collate
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from digits.cli.commands import COMMANDS
-from digits.cli.schema import check, is_path
+from digits.cli.schema import COMMANDS, check, is_path
 from digits.cli.settings import checked
 from digits.cli.words import Word, as_path, parse, split
 from digits.errors import DigitsError
@@ -283,7 +282,7 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_setting_in_a_file_is_declared(command: str) -> None:
-    """A new setting of conf/*.yaml wants a line in digits/cli/commands.py."""
+    """A new setting of conf/*.yaml wants a line in digits/cli/schema.py."""
     groups = ("hydra", "suggested", "trainer")  # data=synthetic sets the trainer's epochs
     config = compose(command)
     assert set(map(str, config)) - set(groups) <= set(declared(COMMANDS[command]))

@@ -15,7 +15,8 @@ from digits.ensemble import Fuser, Fusion
 from digits.ensemble.averaging import averaged
 from digits.errors import DigitsError
 from digits.io import write_detections
-from digits.types import CLASS_NAMES, check_detections
+from digits.records import check_detections
+from digits.types import CLASS_NAMES
 
 WIDTH, HEIGHT = 90, 40
 

@@ -30,7 +30,7 @@ from digits.models.backbone_spec import BackboneSpec
 from digits.models.detector import build_detector
 from digits.models.layers import FrozenBatchNorm, add_stochastic_depth
 from digits.models.timm_fpn import timm_fpn
-from digits.types import check_detections
+from digits.records import check_detections
 
 CONF = Path(__file__).parents[2] / "conf"
 SLOW = {

@@ -14,7 +14,7 @@ from digits.errors import DigitsError
 from digits.models.anchors import auto_heights, digit_anchors
 from digits.models.detector import PhotoTransform, build_detector
 from digits.models.small import small_fpn
-from digits.types import check_detections
+from digits.records import check_detections
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from digits.errors import DigitsError
 from digits.models.backbone_spec import BackboneSpec
 from digits.models.detector import build_detector
 from digits.models.timm_fpn import timm_fpn
-from digits.types import check_detections
+from digits.records import check_detections
 
 SIZES = ((33, 91), (70, 20), (7, 150), (1, 1))  # (px) height, width
 

@@ -19,7 +19,7 @@ from digits.cli import resuming as command_line
 from digits.errors import DigitsError
 from digits.training.differences import differences, refuse_other_settings
 from digits.training.module import DigitDetector
-from digits.training.resuming import read_stored
+from digits.training.stored import read_stored
 
 Script = Callable[..., Any]
 CONFIG = {
