@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _RENAMED: dict[tuple[str, str], tuple[str, dict[Any, Any]]] = {
     ("digits.models.ppocr.ppocr_fpn", "whole"): ("stages", {False: 2, True: 3}),
 }
-_DEPTH, _SIZE, _TEXT = 6, 1000, 1000  # of arguments: nested levels, values, characters
+_MAX_DEPTH, _MAX_VALUES = 6, 1000  # of arguments: nested levels, values in all
+_MAX_CHARACTERS = 1000  # of a text among them
 _HYDRA = {"_target_", "_convert_"}
 
 
@@ -144,7 +145,7 @@ def _resolve(
         build = getattr(importlib.import_module(module), attribute)
     elif not (build := find_trusted(name, trust)):
         raise _foreign(name, where, allowed)
-    _check_plain(arguments, where, _DEPTH, [_SIZE])
+    _check_plain(arguments, where, _MAX_DEPTH, [_MAX_VALUES])
     check_group(f"The checkpoint's {where}", {"_target_": name} | arguments)
     return build, arguments
 
@@ -175,7 +176,7 @@ def _check_plain(value: object, where: str, depth: int, left: list[int]) -> None
         for item in value:
             _check_plain(item, where, depth - 1, left)
     elif isinstance(value, str):
-        if len(value) > _TEXT or "$" in value:
+        if len(value) > _MAX_CHARACTERS or "$" in value:
             raise DigitsError(f"The checkpoint's {where} is {value[:80]!r}; expected plain text.")
     elif not (value is None or isinstance(value, bool | int | float)):
         raise DigitsError(

@@ -14,7 +14,7 @@ from digits.errors import DigitsError
 from digits.geometry import by_score
 from digits.misfits import Misfit, MisfitError
 from digits.shapes import convert, decode_file
-from digits.types import CLASS_NAMES, MOST_BOXES, NUM_CLASSES, Record
+from digits.types import CLASS_NAMES, MAX_BOXES, NUM_CLASSES, Record
 
 LIMIT = 512 << 20  # bytes; a detector writes 40 MB of 13,068 photos
 OUTSIDE = 0.1  # share of the photo's side, and
@@ -97,10 +97,10 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
         raise DigitsError(
             f"{path}: expected the classes {list(CLASS_NAMES)}, got {list(header.class_names)}."
         )
-    many = sum(len(photo.boxes) > MOST_BOXES for photo in content.photos)
+    many = sum(len(photo.boxes) > MAX_BOXES for photo in content.photos)
     if many:
         console.print(
-            f"{path}: {many} photos have more than {MOST_BOXES} boxes; the surest {MOST_BOXES} of "
+            f"{path}: {many} photos have more than {MAX_BOXES} boxes; the surest {MAX_BOXES} of "
             "each are used."
         )
     return content.header, records
@@ -130,8 +130,8 @@ def _records(photos: Sequence[_Photo]) -> list[Record]:
 
 def _record(photo: _Photo, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Record:
     votes = None if photo.votes is UNSET else np.array(photo.votes, dtype=np.float32)
-    if len(boxes) > MOST_BOXES:
-        surest = by_score(boxes, scores, labels)[:MOST_BOXES]
+    if len(boxes) > MAX_BOXES:
+        surest = by_score(boxes, scores, labels)[:MAX_BOXES]
         boxes, scores, labels = boxes[surest], scores[surest], labels[surest]
         votes = None if votes is None else votes[surest]
     record: Record = {

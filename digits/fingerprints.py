@@ -13,8 +13,8 @@ from digits.types import PhotoDataset, Target, target_number
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SAMPLED = 32  # photos whose pixels tell data sets apart
-_LISTED = 500  # photos whose names and sizes do
+_SAMPLED_PHOTOS = 32  # photos whose pixels tell data sets apart
+_LISTED_PHOTOS = 500  # photos whose names and sizes do
 
 
 def of_data(content: object) -> str:
@@ -39,7 +39,7 @@ def of_photos(data: PhotoDataset) -> str:
     stats = [os.stat(path) if os.path.exists(path) else None for path in data.paths]  # links
     files = [stat and (stat.st_size, stat.st_mtime_ns) for stat in stats]
     pixels = []
-    for index in np.linspace(0, len(data) - 1, min(len(data), _SAMPLED)).astype(int):
+    for index in np.linspace(0, len(data) - 1, min(len(data), _SAMPLED_PHOTOS)).astype(int):
         photo, _ = data[int(index)]
         pixels.append([tuple(photo.shape), hashlib.sha256(photo.numpy().tobytes()).hexdigest()])
     return of_data([names, files, pixels])
@@ -47,7 +47,7 @@ def of_photos(data: PhotoDataset) -> str:
 
 def of_listing(data: PhotoDataset) -> str:
     """Of how many photos there are, and of some names and sizes; their pixels are not read."""
-    places = np.linspace(0, len(data) - 1, min(len(data), _LISTED)).astype(int).tolist()
+    places = np.linspace(0, len(data) - 1, min(len(data), _LISTED_PHOTOS)).astype(int).tolist()
     return of_data([len(data), [(data.file_name(n), data.size(n)) for n in places]])
 
 

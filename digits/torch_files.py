@@ -24,11 +24,11 @@ LIMIT = 16 << 30  # bytes of a file
 _PICKLE_LIMIT = 64 << 20  # bytes of the description and the tensors' names; ours has 0.07 MB
 _TAG = b"digits sha256 "
 _TAIL = len(_TAG) + 64
-_LEGACY = 5  # pickles at the start of a file of torch before 1.6
-_NAMING = {"GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}
+_LEGACY_PICKLES = 5  # pickles at the start of a file of torch before 1.6
+_NAMING_OPCODES = {"GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}
 # What the pickle of plain data and dense tensors calls. torch allows more without running code:
 # `bytearray`, which takes memory at will, and tensors without numbers of their own.
-_CALLED = {
+_ALLOWED_CALLS = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
@@ -93,15 +93,15 @@ def _check(path: Path) -> bool:
         with path.open("rb") as file:
             archived = file.read(2) == b"PK"
             file.seek(0)
-            called = _check_archive(path) if archived else _called(file, _LEGACY)
+            called = _check_archive(path) if archived else _called(file, _LEGACY_PICKLES)
     except DigitsError:
         raise
     except Exception as error:  # of a damaged file; zipfile's and pickle's have no common type
         reason = "damaged or cut" if archived else "not a torch file of plain tensors"
         raise DigitsError(f"{path}: {reason} ({error or type(error).__name__}).") from error
-    if called - _CALLED:
+    if called - _ALLOWED_CALLS:
         raise DigitsError(
-            f"{path}: not a torch file of plain tensors (asks for {min(called - _CALLED)})."
+            f"{path}: not a torch file of plain tensors (asks for {min(called - _ALLOWED_CALLS)})."
         )
     return archived
 
@@ -136,7 +136,7 @@ def _called(file: BinaryIO, pickles: int = 1) -> set[str]:
         str(argument or "code")
         for _ in range(pickles)
         for code, argument, _ in pickletools.genops(file)
-        if code.name in _NAMING
+        if code.name in _NAMING_OPCODES
     }
     return {name for name in names if not re.fullmatch(r"torch \w+Storage", name)}
 

@@ -18,7 +18,7 @@ from digits.errors import DigitsError
 from digits.io import detections_to_json, write_detections
 from digits.reading import CascadeReader
 from digits.reading.features import candidates
-from digits.types import CLASS_NAMES, MOST_BOXES, Record
+from digits.types import CLASS_NAMES, MAX_BOXES, Record
 
 HEADER = {"class_names": list(CLASS_NAMES), "split": "test", "weights_sha256": "a"}
 ROW = {"boxes": [[1, 2, 9, 20]], "weight": -0.1, "texts": {"1": -0.2, "17": -3.0}}
@@ -216,7 +216,7 @@ def many(count: int, seed: int) -> Record:
 
 
 @settings(max_examples=10, deadline=None)
-@given(count=st.integers(MOST_BOXES + 1, 2000), seed=st.integers(0, 99))
+@given(count=st.integers(MAX_BOXES + 1, 2000), seed=st.integers(0, 99))
 def test_of_very_many_boxes_the_surest_are_weighed(
     tmp_path_factory: pytest.TempPathFactory, count: int, seed: int
 ) -> None:
@@ -224,8 +224,8 @@ def test_of_very_many_boxes_the_surest_are_weighed(
     path = tmp_path_factory.getbasetemp() / "many.json"
     write_detections(path, HEADER, [record])
     _, (read,) = read_detections(path)
-    assert len(read["boxes"]) == MOST_BOXES
-    surest = record["scores"].sort(descending=True).values[:MOST_BOXES]
+    assert len(read["boxes"]) == MAX_BOXES
+    surest = record["scores"].sort(descending=True).values[:MAX_BOXES]
     assert torch.equal(read["scores"], surest)
     few: Any = record | {k: read[k] for k in ("boxes", "scores", "labels")}
     for reader in (CascadeReader(), CascadeReader((0.2,), nms_iou=0.1)):
@@ -244,6 +244,6 @@ def test_twenty_thousand_boxes_take_little_memory_and_time(
     write_detections(path, HEADER, [many(20_000, 0)])
     _, (read,) = read_detections(path)
     assert "1 photos have more than 300 boxes; the surest 300 of each" in capsys.readouterr().out
-    assert len(read["boxes"]) == MOST_BOXES
+    assert len(read["boxes"]) == MAX_BOXES
     CascadeReader().read(many(20_000, 0))  # some 100 MB; a matrix of all pairs has 3 GB
     assert len(candidates(many(20_000, 0), 0.4, 1.0).indices) == 10

@@ -19,7 +19,7 @@ from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
 
-_LEAST = 100_000  # bytes that a disk must have: Hydra writes before anything else is checked
+_MIN_FREE_BYTES = 100_000  # on the disk: Hydra writes before anything else is checked
 
 
 def train() -> None:
@@ -100,7 +100,7 @@ def _refuse_unwritable(folder: Path) -> None:
         there = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
         # Not the folder itself: of runs that start together one might take it from the other.
         with tempfile.TemporaryDirectory(prefix=".digits-", dir=there) as tried:
-            (Path(tried) / "full").write_bytes(bytes(_LEAST))
+            (Path(tried) / "full").write_bytes(bytes(_MIN_FREE_BYTES))
         if folder == there:
             with held(folder):
                 pass

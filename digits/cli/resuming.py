@@ -18,7 +18,7 @@ from digits.resources import CONF
 from digits.shapes import convert
 from digits.training.stored import read_stored
 
-_OWN = ("output_dir", "run_dir", "ckpt_path", "resume", "trust")  # of every start its own
+_PER_START = ("output_dir", "run_dir", "ckpt_path", "resume", "trust")  # of every start its own
 
 
 def go_on(folder: Path) -> str:
@@ -29,7 +29,7 @@ def go_on(folder: Path) -> str:
 def own_overrides() -> list[str]:
     """What the command line says of settings: stored in checkpoints, for `resume=`."""
     words = HydraConfig.get().overrides.task
-    return [word for word in words if word.lstrip("+~").partition("=")[0] not in _OWN]
+    return [word for word in words if word.lstrip("+~").partition("=")[0] not in _PER_START]
 
 
 @one_line_errors

@@ -18,7 +18,7 @@ from digits.cli.words import Word, alternatives, split
 from digits.errors import DigitsError
 from digits.options.expected import shown
 
-_TRIED = 20  # values of a sweep that are checked beforehand
+_MAX_TRIED = 20  # values of a sweep that are checked beforehand
 _OF_FILES = {".ckpt": "ckpt", ".json": "detections"}  # settings that files without one are meant by
 
 
@@ -68,7 +68,7 @@ def checked(
         HydraConfig.instance().set_config(composed)
         check_composed(composed, command)
         others = [(i, text) for i, texts in enumerate(each) for text in texts[1:]]
-        for index, text in others[:_TRIED]:
+        for index, text in others[:_MAX_TRIED]:
             job = [*chosen[:index], text, *chosen[index + 1 :]]
             check_composed(_compose(command, own + job), command)
         return [str(word) for word in words if str(word) in own] + list(map(str, fixed)), composed

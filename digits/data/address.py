@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 from digits.errors import DigitsError, one_line
 from digits.io import partial_path
 
-_MOST = 50_000_000  # bytes
-_SECONDS = 60.0  # for all of it
-_PATIENCE = 10.0  # seconds for the server to say anything
-_PIECE = 1 << 16
+_MAX_BYTES = 50_000_000  # bytes
+_MAX_SECONDS = 60.0  # for all of it
+_MAX_SILENCE = 10.0  # seconds for the server to say anything
+_CHUNK = 1 << 16
 
 
 def is_address(text: str) -> bool:
@@ -26,7 +26,9 @@ def file_name(address: str) -> str:
     return re.sub(r"[^\w.() -]", "_", last).lstrip(". ")[-100:] or "photo"
 
 
-def fetch_picture(address: str, path: Path, most: int = _MOST, seconds: float = _SECONDS) -> None:
+def fetch_picture(
+    address: str, path: Path, most: int = _MAX_BYTES, seconds: float = _MAX_SECONDS
+) -> None:
     """Write the picture at an address to a file.
 
     Args:
@@ -72,14 +74,14 @@ def _content(address: str, most: int) -> bytes:
     import requests  # here, since files need none of it
 
     content = bytearray()
-    with requests.get(address, stream=True, timeout=_PATIENCE) as answer:
+    with requests.get(address, stream=True, timeout=_MAX_SILENCE) as answer:
         answer.raise_for_status()
         kind = answer.headers.get("Content-Type", "").split(";")[0]
         if kind.startswith("text/"):
             raise DigitsError(
                 f"photos={address}: a page ({kind}), not a picture; give the picture's own address."
             )
-        for piece in answer.iter_content(_PIECE):
+        for piece in answer.iter_content(_CHUNK):
             content += piece
             if len(content) > most:
                 raise DigitsError(

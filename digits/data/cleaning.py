@@ -12,8 +12,8 @@ import numpy as np
 from digits.data.annotations import Annotations
 from digits.errors import DigitsError
 
-_FAR = 1e6  # pixels; what lies beyond is no box
-_SAME = 0.9  # IoU from which two boxes are of one digit: neighbours of a number reach 0.4
+_MAX_COORDINATE = 1e6  # pixels; what lies beyond is no box
+_SAME_DIGIT_IOU = 0.9  # IoU from which two boxes are of one digit: neighbours of a number reach 0.4
 
 
 def boxes_by_photo(table: Annotations, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def boxes_by_photo(table: Annotations, path: Path) -> tuple[np.ndarray, np.ndarr
             first = table.file_names[photos[which][0]]
             notes.append(f"{text.format(np.count_nonzero(which))} (the first in {first})")
 
-    known = (np.abs(table.boxes) < _FAR).all(axis=1)  # False of NaN
+    known = (np.abs(table.boxes) < _MAX_COORDINATE).all(axis=1)  # False of NaN
     inside = boxes[:, 2:] - boxes[:, :2]
     good = known & (inside >= 1).all(axis=1)
     note("skipped {} boxes of no size, under a pixel or wholly outside their photo", ~good)
@@ -100,7 +100,7 @@ def _duplicates(photos: np.ndarray, labels: np.ndarray | None, boxes: np.ndarray
     )
     common = overlap.clip(0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    same &= common >= _SAME * (areas[first] + areas[second] - common)
+    same &= common >= _SAME_DIGIT_IOU * (areas[first] + areas[second] - common)
     result = np.zeros(len(boxes), dtype=bool)
     result[second[same]] = True
     return result

@@ -7,7 +7,7 @@ from digits.errors import DigitsError, one_line
 from digits.types import NUM_CLASSES, PhotoDataset
 
 _MEMBERS = ("labelled", "image_ids", "paths", "size", "file_name", "__len__", "__getitem__")
-_LOOKED_AT = 16  # photos, at most
+_MAX_CHECKED = 16  # photos, at most
 
 
 def checked(data: PhotoDataset) -> PhotoDataset:
@@ -27,7 +27,7 @@ def checked(data: PhotoDataset) -> PhotoDataset:
     if not len(data):
         raise DigitsError(f"data: {name} is empty; expected at least one photo.")
     ids = _checked_ids(data, name)
-    for index in range(0, len(data), -(-len(data) // _LOOKED_AT)):
+    for index in range(0, len(data), -(-len(data) // _MAX_CHECKED)):
         where = f"data: {name}, photo {index}"
         try:
             photo, target = data[index]

@@ -24,11 +24,11 @@ from digits.types import Target
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks a server
 
 Augmentation = Callable[[Tensor, Target], tuple[Tensor, Target]]
-_LEAST = 1.0  # (px) sides of a box that stays
-_VISIBLE = 0.3  # (share) of a box that stays, where the library knows it
-_ROUNDED = 2  # (px) by which RandomRotation(expand=True) sizes photo and boxes differently
+_MIN_SIDE = 1.0  # (px) sides of a box that stays
+_MIN_VISIBLE = 0.3  # (share) of a box that stays, where the library knows it
+_MAX_ROUNDING = 2  # (px) by which RandomRotation(expand=True) sizes photo and boxes differently
 _TRIES = 24  # on the drawn photo
-_ASTRAY = 0.2  # (share) of the tries in which a box may lie where nothing is: erased, say
+_MAX_ASTRAY = 0.2  # (share) of the tries in which a box may lie where nothing is: erased, say
 
 
 def adapted(augmentation: Any) -> Augmentation:
@@ -74,7 +74,7 @@ class _Albumentations:
 
         boxes = albumentations.BboxParams(
             format="pascal_voc", label_fields=["labels"], clip=True, filter_invalid_bboxes=True,
-            min_width=_LEAST, min_height=_LEAST, min_visibility=_VISIBLE,
+            min_width=_MIN_SIDE, min_height=_MIN_SIDE, min_visibility=_MIN_VISIBLE,
         )  # fmt: skip
         self.transform = albumentations.Compose([transform], bbox_params=boxes)
 
@@ -100,14 +100,14 @@ def _checked(photo: Any, target: Any, name: str) -> tuple[Tensor, Target]:
     boxes, labels = target["boxes"], target["labels"]
     if isinstance(boxes, tv_tensors.BoundingBoxes):
         apart = torch.tensor(boxes.canvas_size) - torch.tensor([height, width])
-        if apart.abs().max() > _ROUNDED:
+        if apart.abs().max() > _MAX_ROUNDING:
             raise _refused(name, "changes the photo's size without its boxes")
         boxes = v2.functional.convert_bounding_box_format(boxes, new_format="XYXY")
     plain = torch.as_tensor(boxes).as_subclass(Tensor).float()
     if plain.shape != (len(labels), 4):
         raise _refused(name, f"gives boxes {tuple(plain.shape)} for {len(labels)} labels")
     plain = plain.clamp(min=0).minimum(torch.tensor([width, height] * 2))
-    kept = ((plain[:, 2:] - plain[:, :2]) >= _LEAST).all(dim=1)
+    kept = ((plain[:, 2:] - plain[:, :2]) >= _MIN_SIDE).all(dim=1)
     changed = {**target, "boxes": plain[kept], "labels": labels[kept]}
     return photo.as_subclass(Tensor).contiguous(), cast(Target, changed)
 
@@ -133,7 +133,7 @@ def _try_out(augmentation: Augmentation, name: str) -> None:
                 name, f"cannot be called with a photo and a target{hint} ({text})"
             ) from (error)
         astray += _astray(image.float().mean(0).numpy(), moved["boxes"].int().tolist())
-    if astray > _ASTRAY * _TRIES:
+    if astray > _MAX_ASTRAY * _TRIES:
         raise _refused(name, f"left boxes beside the digits in {astray} of {_TRIES} drawn photos")
 
 

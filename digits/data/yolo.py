@@ -20,7 +20,7 @@ from digits.data.yolo_lines import read_boxes
 from digits.errors import DigitsError, one_line
 
 _KEYS = {"train": ("train",), "valid": ("val", "valid"), "test": ("test",)}
-_MOST = 1 << 20  # bytes of a data.yaml
+_MAX_BYTES = 1 << 20  # bytes of a data.yaml
 
 
 class _DataYaml(Struct):
@@ -96,7 +96,7 @@ def open_yolo(path: Path, split: str) -> AnnotatedPhotos:
 
 def _read_yaml(path: Path) -> _DataYaml:
     try:
-        content = yaml.safe_load(shapes.read_file(path, _MOST))
+        content = yaml.safe_load(shapes.read_file(path, _MAX_BYTES))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = one_line(error)[:200]
         raise DigitsError(f"{path}: not YAML ({reason}).") from error

@@ -8,8 +8,8 @@ from digits.errors import DigitsError
 
 Row = tuple[float, float, float, float, float]
 """Class, x_min, y_min, width, height; all but the class in pixels."""
-_MOST = 1 << 20  # bytes of a text file
-_SLACK = 1e-3  # by which tools overstep 0..1
+_MAX_BYTES = 1 << 20  # bytes of a text file
+_MAX_OVERSTEP = 1e-3  # by which tools overstep 0..1
 
 
 def read_boxes(path: Path, width: int, height: int) -> Iterator[Row]:
@@ -33,7 +33,7 @@ def read_boxes(path: Path, width: int, height: int) -> Iterator[Row]:
                 f"{path}, line {number}: {line.strip()[:60]!r}: expected a class and four shares "
                 "of the photo (centre x, y, width, height), or a class and a polygon's corners."
             )
-        if not all(-_SLACK <= share <= 1 + _SLACK for share in shares):  # NaN too
+        if not all(-_MAX_OVERSTEP <= share <= 1 + _MAX_OVERSTEP for share in shares):  # NaN too
             raise DigitsError(
                 f"{path}, line {number}: {line.strip()[:60]!r}: expected shares of the photo "
                 "(0..1)."
@@ -49,6 +49,6 @@ def read_boxes(path: Path, width: int, height: int) -> Iterator[Row]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return shapes.read_file(path, _MOST).decode("utf-8-sig").splitlines()
+        return shapes.read_file(path, _MAX_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DigitsError(f"{path}: not a text file of labels ({error}).") from error

@@ -4,10 +4,10 @@ import numpy as np
 
 from digits.errors import DigitsError
 from digits.geometry import by_score, overlaps
-from digits.types import MOST_BOXES, NUM_CLASSES
+from digits.types import MAX_BOXES, NUM_CLASSES
 
 _SAME_PLACE = 0.5  # IoU above which a member's box is at the place of a fused one
-_LEAST = 1e-6  # score that stands for 0
+_MIN_SCORE = 1e-6  # score that stands for 0
 
 Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes `(N, 4)`, scores `(N,)`, labels `(N,)`."""
@@ -30,15 +30,15 @@ def normalized(member: Boxes, size: np.ndarray) -> Boxes:
     boxes = (boxes.astype(np.float64) / size).clip(0, 1)
     kept = ((boxes[:, 2:] - boxes[:, :2]) > 1e-6).all(axis=1)
     # The library divides by sums of scores.
-    return boxes[kept], np.maximum(scores[kept].astype(np.float64), _LEAST), labels[kept]
+    return boxes[kept], np.maximum(scores[kept].astype(np.float64), _MIN_SCORE), labels[kept]
 
 
 def above(member: Boxes, floor: float) -> Boxes:
     """The boxes with a score of at least `floor`, of very many the surest."""
     boxes, scores, labels = member
     kept = np.flatnonzero(scores >= floor)
-    if len(kept) > MOST_BOXES:
-        kept = kept[by_score(boxes[kept], scores[kept], labels[kept])[:MOST_BOXES]]
+    if len(kept) > MAX_BOXES:
+        kept = kept[by_score(boxes[kept], scores[kept], labels[kept])[:MAX_BOXES]]
     return boxes[kept], scores[kept], labels[kept]
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from digits.ensemble.fusion import FusedBoxes, Fusion, Photo, to_photo, to_record
 from digits.types import Record
 
-_CHUNK = 32  # photos per task
-_FEW = 100  # fewer photos are not worth starting processes
+_PHOTOS_PER_TASK = 32  # photos per task
+_MIN_PHOTOS = 100  # fewer photos are not worth starting processes
 
 
 class Fuser:
@@ -27,7 +27,7 @@ class Fuser:
 
     def __enter__(self) -> "Fuser":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        if len(self._photos) >= _FEW and (cores or 1) > 1:
+        if len(self._photos) >= _MIN_PHOTOS and (cores or 1) > 1:
             self._pool = self._stack.enter_context(ProcessPoolExecutor(min(cores or 1, 8)))
         return self
 
@@ -41,7 +41,7 @@ class Fuser:
         """Fused records of the photos, all or those of some indices, in order."""
         indices = range(len(self._photos)) if chosen is None else chosen
         photos = [self._photos[i] for i in indices]
-        chunks = [photos[i : i + _CHUNK] for i in range(0, len(photos), _CHUNK)]
+        chunks = [photos[i : i + _PHOTOS_PER_TASK] for i in range(0, len(photos), _PHOTOS_PER_TASK)]
         run = self._pool.map if self._pool else map
         done = run(_fuse_chunk, [fusion] * len(chunks), chunks)  # starts at once
         fused = (photo for chunk in done for photo in chunk)

@@ -13,7 +13,7 @@ from digits.geometry import by_score
 from digits.records import weighed
 from digits.types import Record
 
-_MOST = 100  # boxes per photo: mAP looks at no more
+_MAX_BOXES = 100  # boxes per photo: mAP looks at no more
 
 
 class Photo(NamedTuple):
@@ -96,7 +96,7 @@ class Fusion:
         floor = min(self.score_floor, best)  # a photo keeps its best box, however unsure
         members = [above(member, floor) for member in members]
         boxes, scores, labels = weighted_boxes_fusion(members, weights[used], self.iou)
-        order = by_score(boxes, scores, labels)[:_MOST]
+        order = by_score(boxes, scores, labels)[:_MAX_BOXES]
         boxes, scores, labels = boxes[order], scores[order], labels[order]
         agreeing = sum(votes(boxes, labels, member) for member in members)
         return FusedBoxes(

@@ -16,7 +16,7 @@ from digits.ensemble.stored import FUSION
 from digits.errors import DigitsError
 from digits.types import Record
 
-_DEPTH = 2  # folders below the one named that are searched
+_MAX_DEPTH = 2  # folders below the one named that are searched
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def find_files(value: object, name: str, key: str) -> list[Path]:
             raise DigitsError(f"{key}=: nothing is named (a variable that is not set?).")
         path = resources.located(text) if key == "ckpt" else Path(text)
         if path.is_dir():
-            matches = sorted(p for d in range(_DEPTH + 1) for p in path.glob("*/" * d + name))
+            matches = sorted(p for d in range(_MAX_DEPTH + 1) for p in path.glob("*/" * d + name))
         elif glob.has_magic(text) and not path.exists():
             matches = sorted(map(Path, glob.glob(text, recursive=True)))
         else:

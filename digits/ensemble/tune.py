@@ -14,9 +14,9 @@ _IOUS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
 _FLOORS = (0.02, 0.05, 0.1)
 _WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _POWERS = (1, 2, 4)  # weights by a member's mAP to this power, to start from
-_GAIN = 2e-4  # mAP that a step must bring: less is noise
-_LEAST = 50  # photos that a search needs
-_ENOUGH = 400  # photos to search on; more cost time and change little
+_MIN_GAIN = 2e-4  # mAP that a step must bring: less is noise
+_MIN_PHOTOS = 50  # photos that a search needs
+_MAX_PHOTOS = 400  # photos to search on; more cost time and change little
 
 
 class Tuner:
@@ -50,9 +50,9 @@ class Tuner:
             start: its IoU and score floor are where the search starts.
             chosen: indices of photos.
         """
-        if len(chosen) < _LEAST:
+        if len(chosen) < _MIN_PHOTOS:
             return start
-        chosen = chosen[:: -(-len(chosen) // _ENOUGH)]
+        chosen = chosen[:: -(-len(chosen) // _MAX_PHOTOS)]
         scores: dict[Fusion, float] = {}
 
         def score(fusion: Fusion) -> float:
@@ -93,7 +93,7 @@ def _climb(
                 other = replace(best, iou=grid[index])
             else:
                 other = replace(best, score_floor=grid[index])
-            if score(other) < score(best) + _GAIN:
+            if score(other) < score(best) + _MIN_GAIN:
                 break
             best = other
     return best

@@ -17,7 +17,7 @@ from digits.types import CLASS_NAMES, NO_NUMBER, Detections, Reading, is_right, 
 Colour = tuple[int, int, int]
 RIGHT, WRONG, UNKNOWN, DOUBTFUL = (26, 127, 55), (207, 34, 46), (9, 90, 190), (188, 76, 0)
 _GREY, _WHITE = (90, 90, 90), (255, 255, 255)
-_LEAST, _MOST = 640, 1000  # longer side of a picture in pixels
+_MIN_SIDE, _MAX_SIDE = 640, 1000  # longer side of a picture in pixels
 _TILE = (230, 150)  # of a sheet, without its two lines of text
 _COLUMNS = 6
 
@@ -85,7 +85,7 @@ class Picture(NamedTuple):
 def draw_picture(picture: Picture) -> Image.Image:
     """A photo at a size that people can read, with what was read in it above and around."""
     longest = max(picture.photo.shape[1:])
-    drawn = _with_boxes(picture, min(max(longest, _LEAST), _MOST) / longest, line=3, text=22)
+    drawn = _with_boxes(picture, min(max(longest, _MIN_SIDE), _MAX_SIDE) / longest, line=3, text=22)
     head = 62
     sheet = Image.new("RGB", (max(drawn.width, 320), drawn.height + head), _WHITE)
     sheet.paste(drawn, (0, head))

@@ -32,7 +32,7 @@ from digits.reader import NumberReader
 from digits.reading.base import without_texts
 from digits.recognition.checkpoint import open_recognizers
 
-_DRAWN, _MOST = 12, 500  # photos that the file is compared on: drawn, and of a folder
+_DRAWN_PHOTOS, _MAX_PHOTOS = 12, 500  # photos that the file is compared on: drawn, and of a folder
 _OPTIONS = {
     "format": "onnx, or openvino for a .xml and a .bin; by default as the file is named",
     "photos": "folder of photos to compare on, by default drawn ones",
@@ -134,10 +134,10 @@ def _named(file: Path, kind: str | None) -> Path:
 
 def _photos(folder: str | None) -> list[Tensor]:
     if folder is None:
-        data: SyntheticDigits | PhotoFolder = SyntheticDigits(_DRAWN)
+        data: SyntheticDigits | PhotoFolder = SyntheticDigits(_DRAWN_PHOTOS)
     else:
         data = PhotoFolder(folder)
-    photos = [data[i][0] for i in range(min(len(data), _MOST))]
+    photos = [data[i][0] for i in range(min(len(data), _MAX_PHOTOS))]
     if not (readable := [photo for photo in photos if photo.numel()]):
         raise DigitsError(f"photos={folder}: none of them can be read, so nothing to compare on.")
     return readable

@@ -15,8 +15,8 @@ from digits.reader import NumberReader
 from digits.types import Detections
 
 PIXELS, SCORES = 0.05, 1e-3  # the most that boxes and scores may differ, and confidences
-_COUNTS = 0.01  # scores below are noise, whose order may change
-_MIRRORED = 4  # photos that are also detected in a batch
+_MIN_SCORE = 0.01  # scores below are noise, whose order may change
+_BATCHED_PHOTOS = 4  # photos that are also detected in a batch
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes, scores and labels of a photo."""
@@ -64,7 +64,7 @@ def compare_pass(run: Run, model: DigitRCNN, photos: Sequence[Tensor]) -> tuple[
     zoom, model.zoom = model.zoom, None
     one, worst = np.array(1, dtype=np.float32), np.zeros(2)
     for number, photo in enumerate(photos):
-        some = [photo, photo.flip(2)] if number < _MIRRORED else [photo]
+        some = [photo, photo.flip(2)] if number < _BATCHED_PHOTOS else [photo]
         found = run({"photos": torch.stack(some).numpy(), "enlargement": one})
         for mine, other in zip(zip(*found, strict=True), map(_arrays, model(some)), strict=True):
             for pair in ((mine, other), (other, mine)):
@@ -82,7 +82,7 @@ def _apart(first: Arrays, second: Arrays) -> np.ndarray:
     pixels and score, the largest."""
     worst = np.zeros(2)
     for box, score, label in zip(*first, strict=True):
-        if score <= _COUNTS:
+        if score <= _MIN_SCORE:
             continue
         same = second[2] == label
         if not same.any():

@@ -15,14 +15,14 @@ from torch.onnx.operators import shape_as_tensor
 from torchvision.ops import roi_align
 
 from digits.models.boxes import clip, decode, has_sides, overlaps, rows
-from digits.models.heads import LEAST as _LEAST_DETECTION
-from digits.models.proposals import LEAST as _LEAST_PROPOSAL
+from digits.models.heads import MIN_SIDE as _MIN_DETECTION
+from digits.models.proposals import MIN_SIDE as _MIN_PROPOSAL
 from digits.models.rcnn import DigitRCNN
 from digits.models.suppression import vote
 from digits.models.transform import LONG_STEP
 
 _ROUNDS = 16  # of suppression; two to five settle all
-_NEVER = -1e4  # logit of an anchor that is not there
+_NO_ANCHOR = -1e4  # logit of an anchor that is not there
 
 
 class OnePass(nn.Module):
@@ -86,13 +86,13 @@ class OnePass(nn.Module):
             flat = logits.permute(0, 2, 3, 1).flatten(1)
             moves = deltas.permute(0, 2, 3, 1).reshape(flat.shape[0], -1, 4)
             # With as many that are not there, so that any map has enough to choose from.
-            flat = torch.cat([flat, torch.full_like(flat[:, :1], _NEVER).expand(-1, count)], 1)
+            flat = torch.cat([flat, torch.full_like(flat[:, :1], _NO_ANCHOR).expand(-1, count)], 1)
             moves = torch.cat([moves, torch.zeros_like(moves[:, :1]).expand(-1, count, -1)], 1)
             boxes = torch.cat([boxes, torch.zeros_like(boxes[:1]).expand(count, -1)])
             best, index = flat.topk(count)
             chosen = clip(decode(rows(moves, index), boxes[index]), limits)
             scores = best.sigmoid()
-            real = has_sides(chosen, _LEAST_PROPOSAL) & (scores >= least) & (best > _NEVER / 2)
+            real = has_sides(chosen, _MIN_PROPOSAL) & (scores >= least) & (best > _NO_ANCHOR / 2)
             kept = _greedy(overlaps(chosen, chosen) > self.rpn.nms_thresh, real)
             found.append((chosen, torch.where(kept, scores, -1.0)))
         scores = torch.cat([scores for _, scores in found], 1)
@@ -115,7 +115,7 @@ class OnePass(nn.Module):
         scores, order = scores.flatten(0, 1).topk(count)  # (N * 10, P)
         boxes = rows(boxes.flatten(0, 1), order)
         iou = overlaps(boxes, boxes)
-        real = (scores > heads.score_thresh) & has_sides(boxes, _LEAST_DETECTION) & (scores > 0)
+        real = (scores > heads.score_thresh) & has_sides(boxes, _MIN_DETECTION) & (scores > 0)
         kept = torch.where(_greedy(iou > heads.nms_thresh, real), scores, 0.0)
         if heads.voting is not None:
             boxes = vote(boxes, scores, iou, heads.voting)

@@ -14,7 +14,7 @@ from digits.shapes import check_file
 Run = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
 """Inputs by name to the outputs, in their order."""
 
-_LARGEST = 4 << 30  # bytes of a file
+_MAX_BYTES = 4 << 30  # bytes of a file
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
@@ -34,7 +34,7 @@ def needed(library: str) -> Any:
 
 def open_session(path: Path, threads: int = 0) -> tuple[Run, dict[str, str]]:
     """A file by the library of its format; see `open_onnx`."""
-    check_file(path, _LARGEST)
+    check_file(path, _MAX_BYTES)
     open_it = open_openvino if path.suffix.lower() == SUFFIXES["openvino"] else open_onnx
     return open_it(path, threads)
 

@@ -12,10 +12,10 @@ from digits.console import console, printable
 from digits.inference.results import PhotoResult
 from digits.types import NO_NUMBER
 
-_ALL = 1000  # of more photos only the doubtful ones are shown as they are read
-_LISTED = 20  # photos to look at
-_TRUTHS = 40  # photos of a labelled split
-_NAME, _NUMBER = 34, 8  # columns
+_MAX_SHOWN = 1000  # of more photos only the doubtful ones are shown as they are read
+_MAX_DOUBTFUL = 20  # photos to look at
+_MAX_LABELLED = 40  # photos of a labelled split
+_NAME_WIDTH, _NUMBER_WIDTH = 34, 8  # columns
 
 
 class Lines:
@@ -29,7 +29,7 @@ class Lines:
     """
 
     def __init__(self, count: int) -> None:
-        self._every = count <= _ALL
+        self._every = count <= _MAX_SHOWN
         self._known: list[PhotoResult] = []
         self._doubtful: list[PhotoResult] = []
         self._counts = {"photos": 0, "doubtful": 0, "wrong": 0}
@@ -40,10 +40,10 @@ class Lines:
         self._counts["doubtful"] += not result.accepted
         if result.truth is not None:
             self._counts["wrong"] += not result.right
-            self._known = _first([*self._known, result], _TRUTHS)
+            self._known = _first([*self._known, result], _MAX_LABELLED)
             return
         if not result.accepted:
-            self._doubtful = _first([*self._doubtful, result], _LISTED)
+            self._doubtful = _first([*self._doubtful, result], _MAX_DOUBTFUL)
         if self._every or not result.accepted:
             console.print(line(result))
 
@@ -91,11 +91,11 @@ def line(result: PhotoResult) -> Text:
     """A photo for people: name, number, confidence, and what there is to look at."""
     name = printable(result.file_name)
     number = "none" if result.number == NO_NUMBER else result.number
-    text = Text("  " + name + " " * max(1, _NAME - cell_len(name)))
+    text = Text("  " + name + " " * max(1, _NAME_WIDTH - cell_len(name)))
     style = "bold yellow" if not result.accepted else "bold green"
     if result.right is not None:
         style = "bold green" if result.right else "bold red"
-    text.append(f"{number:<{_NUMBER}}", style)
+    text.append(f"{number:<{_NUMBER_WIDTH}}", style)
     text.append(f" {result.confidence:.2f}")
     if result.right is False:
         text.append(f"  wrong, is {result.truth or 'no number'}", "red")

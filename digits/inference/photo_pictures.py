@@ -8,7 +8,7 @@ from digits.evaluation.pictures import Picture, draw_picture, save_image
 from digits.inference.results import PhotoResult
 from digits.types import Reading, Record
 
-MOST = 200  # pictures; of more photos than that only the doubtful ones are drawn
+MAX_PICTURES = 200  # pictures; of more photos than that only the doubtful ones are drawn
 
 
 class PhotoPictures:
@@ -22,8 +22,8 @@ class PhotoPictures:
 
     def __init__(self, folder: Path, choice: str, count: int) -> None:
         self.folder = folder
-        self._every = choice == "all" and count <= MOST
-        self._left = 0 if choice == "none" else MOST
+        self._every = choice == "all" and count <= MAX_PICTURES
+        self._left = 0 if choice == "none" else MAX_PICTURES
         self._names: set[str] = set()
 
     def wants(self, result: PhotoResult) -> bool:

@@ -21,9 +21,9 @@ from digits.reading.acceptance import accepts
 from digits.report.page import write_page
 from digits.run_info import write_run_files
 
-_NAMED = 20  # unreadable files that an error names
+_MAX_NAMED = 20  # unreadable files that an error names
 # Of fusions, and of labelled photos: what an earlier prediction left would be shown as of this one.
-_OF_SOME = (outputs.FUSION, outputs.CONFIDENCE)
+_OPTIONAL = (outputs.FUSION, outputs.CONFIDENCE)
 
 
 def submit(
@@ -69,7 +69,7 @@ def submit(
     figures = report.figures(seconds, source.scored) | {"accepted": accepted}
     more = {"min_confidence": least, "unreadable": dict(source.unreadable)}
     if (folder / outputs.RUN).is_file():
-        for name in set(_OF_SOME) - set(more_files):
+        for name in set(_OPTIONAL) - set(more_files):
             (folder / name).unlink(missing_ok=True)
     write_json(folder / outputs.METRICS, report.summary(figures, source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
@@ -90,8 +90,12 @@ def submit(
 def _unreadable(reasons: Mapping[str, str], count: int) -> DigitsError:
     if count == 1:
         return DigitsError(next(iter(reasons.values())))
-    named = [f"  {reason}" for reason in list(reasons.values())[:_NAMED]]
-    more = [f"  and {len(reasons) - _NAMED} more: metrics.json"] if len(reasons) > _NAMED else []
+    named = [f"  {reason}" for reason in list(reasons.values())[:_MAX_NAMED]]
+    more = (
+        [f"  and {len(reasons) - _MAX_NAMED} more: metrics.json"]
+        if len(reasons) > _MAX_NAMED
+        else []
+    )
     rest = "; the outputs hold the others" if len(reasons) < count else ""
     first = f"{len(reasons)} of {count} photos cannot be read{rest}."
     return DigitsError("\n".join([first, *named, *more]))

@@ -18,8 +18,8 @@ from digits.reading.refine import with_boxes_refined
 from digits.report.gallery import Tile, chosen, tile, write_gallery
 from digits.types import Reading, Record, Target, target_number
 
-_PICTURES = 36
-_TILES = 2000  # photos without labels from which those to show are chosen at once
+_MAX_PICTURES = 36
+_MAX_TILES = 2000  # photos without labels from which those to show are chosen at once
 
 
 class Report:
@@ -50,7 +50,7 @@ class Report:
 
     def add(self, item: Item, reading: Reading, doubtful: bool = False) -> None:
         """Add a photo and its number; without its pixels there is no picture."""
-        if item.photo is not None and len(self._pictures) < _PICTURES:
+        if item.photo is not None and len(self._pictures) < _MAX_PICTURES:
             truth = target_number(item.target) if self.labelled and item.target else None
             self._pictures.append(Picture.of(item.photo, item.record, reading, truth, doubtful))
         if self.labelled:
@@ -59,7 +59,7 @@ class Report:
         else:
             self._tiles.append(tile(item.record, reading, None, not doubtful))
             self._sure.append(reading.confidence)
-            if len(self._tiles) > _TILES:
+            if len(self._tiles) > _MAX_TILES:
                 self._tiles = chosen(self._tiles)
         self._count += 1
 

@@ -8,7 +8,7 @@ import torch
 
 Result = TypeVar("Result")
 
-_MOST = 4  # threads: beyond that they wait for Python, and memory grows with each
+_MAX_THREADS = 4  # threads: beyond that they wait for Python, and memory grows with each
 
 
 class Workers:
@@ -23,7 +23,7 @@ class Workers:
 
     def __init__(self, device: torch.device) -> None:
         self.cores = torch.get_num_threads()
-        self.count = min(_MOST, self.cores) if device.type == "cpu" else 1
+        self.count = min(_MAX_THREADS, self.cores) if device.type == "cpu" else 1
         share = self.cores // self.count
         self._threads = ThreadPoolExecutor(self.count, "batch", torch.set_num_threads, (share,))
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_MOST_GROWTH = math.log(1000 / 16)  # of a side, as torchvision bounds it
+_MAX_GROWTH = math.log(1000 / 16)  # of a side, as torchvision bounds it
 
 
 @lru_cache(maxsize=64, typed=True)
@@ -45,7 +45,7 @@ def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
     shift, growth = deltas.split_with_sizes([2, 2], -1)
     sides = high - low
     centres = torch.add(low, sides, alpha=0.5).addcmul(shift, sides)
-    sides = growth.minimum(constant(_MOST_GROWTH, growth.device)).exp() * sides
+    sides = growth.minimum(constant(_MAX_GROWTH, growth.device)).exp() * sides
     ends = torch.sub(centres, sides, alpha=0.5), torch.add(centres, sides, alpha=0.5)
     return torch.cat(ends, -1)
 

@@ -17,7 +17,7 @@ from digits.models.pooling import RoIPool
 from digits.models.suppression import suppress
 
 Losses = dict[str, Tensor]
-LEAST = 1e-2  # (pixels) sides of a detection
+MIN_SIDE = 1e-2  # (pixels) sides of a detection
 
 
 class BatchedRoIHeads(RoIHeads):
@@ -105,7 +105,7 @@ class BatchedRoIHeads(RoIHeads):
         scores, order = scores.topk(most)
         boxes = rows(boxes, order)
         real = scores > constant(self.score_thresh, scores.device)
-        real = torch.bitwise_and(real, has_sides(boxes, LEAST))
+        real = torch.bitwise_and(real, has_sides(boxes, MIN_SIDE))
         flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, boxes = suppress(*flat, self.nms_thresh, self.voting)
         none = constant(-1.0, scores.device)

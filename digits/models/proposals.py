@@ -17,7 +17,7 @@ from digits.models.matching import match, sample
 from digits.models.suppression import suppress
 
 Losses = dict[str, Tensor]
-LEAST = 1e-3  # (pixels) sides of a proposal
+MIN_SIDE = 1e-3  # (pixels) sides of a proposal
 
 
 class BatchedRPN(RegionProposalNetwork):
@@ -67,7 +67,7 @@ class BatchedRPN(RegionProposalNetwork):
         boxes = _stacked([_longer(b, (0, 0, 0, most - b.shape[1]), 0.0) for _, b in best])
         boxes = clip(boxes, batch.limits.view(-1, 1, 1, 4))
         least = constant(max(0.0, self.score_thresh), scores.device)
-        real = torch.bitwise_and(has_sides(boxes, LEAST), scores >= least)
+        real = torch.bitwise_and(has_sides(boxes, MIN_SIDE), scores >= least)
         flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)
         kept, _ = suppress(*flat, self.nms_thresh)
         none = constant(-1.0, scores.device)

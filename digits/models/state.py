@@ -12,8 +12,8 @@ from digits.misfits import shown
 
 State = dict[str, Tensor]
 
-_SHOWN = 3  # names in a message
-_DRAWING = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_"}
+_MAX_NAMED = 3  # names in a message
+_INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_"}
 
 
 class WithoutRandomWeights(TorchFunctionMode):
@@ -24,7 +24,7 @@ class WithoutRandomWeights(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         values = kwargs or {}
-        if getattr(func, "__name__", "") in _DRAWING:
+        if getattr(func, "__name__", "") in _INITIALISERS:
             return args[0] if args else values["tensor"]
         return func(*args, **values)
 
@@ -74,8 +74,8 @@ def misfits(state: Mapping[str, Tensor], network: nn.Module) -> str:
         for name, value in state.items()
         if name in own and _kind(own[name]) != _kind(value)
     ]
-    more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
-    return "; ".join(problems[:_SHOWN]) + more
+    more = f" (and {len(problems) - _MAX_NAMED} more)" if len(problems) > _MAX_NAMED else ""
+    return "; ".join(problems[:_MAX_NAMED]) + more
 
 
 def load_weights(build: Callable[[], nn.Module], content: object, changed: str = "") -> nn.Module:

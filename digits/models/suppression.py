@@ -11,8 +11,8 @@ from torchvision.ops import nms
 
 from digits.models.boxes import constant, overlaps
 
-_MOST_PAIRS = 2**24  # at once, to bound memory at torchvision's thousands of proposals
-_FEW = 300  # boxes of a group that are compared all with all on a processor
+_MAX_PAIRS = 2**24  # at once, to bound memory at torchvision's thousands of proposals
+_MAX_DENSE = 300  # boxes of a group that are compared all with all on a processor
 _ROUNDS = 3  # of suppression between two looks at whether it has ended, for which a GPU must wait
 
 
@@ -31,12 +31,12 @@ def suppress(
     Returns:
         Bool `(G, N)`, and boxes `(G, N, 4)`.
     """
-    at_once = max(1, _MOST_PAIRS // max(1, boxes.shape[1] ** 2))
+    at_once = max(1, _MAX_PAIRS // max(1, boxes.shape[1] ** 2))
     if len(boxes) > at_once:
         some = [slice(start, start + at_once) for start in range(0, len(boxes), at_once)]
         parts = [suppress(boxes[p], scores[p], real[p], limit, voting) for p in some]
         return torch.cat([kept for kept, _ in parts]), torch.cat([moved for _, moved in parts])
-    if voting is None and boxes.shape[1] > _FEW and boxes.device.type == "cpu":
+    if voting is None and boxes.shape[1] > _MAX_DENSE and boxes.device.type == "cpu":
         return _one_by_one(boxes, real, limit), boxes
     iou = overlaps(boxes, boxes)
     moved = boxes if voting is None else vote(boxes, scores, iou, voting)

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec.inspect as kinds
 
-_LONGEST = 60  # characters of a value
-_HUGE = 1e10  # bounds beyond it are not worth a word
+_MAX_CHARACTERS = 60  # characters of a value
+_MAX_BOUND = 1e10  # bounds beyond it are not worth a word
 
 
 def shown(value: object) -> str:
     """A value as it is typed on the command line, shortened."""
     text = _typed(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 3]}..."
 
 
 def _typed(value: object) -> str:
@@ -59,7 +59,9 @@ def _words(kind: kinds.Type) -> str:
 
 
 def _bounds(kind: kinds.IntType | kinds.FloatType) -> str:
-    low, high = (value if value is None or abs(value) < _HUGE else None for value in _ends(kind))
+    low, high = (
+        value if value is None or abs(value) < _MAX_BOUND else None for value in _ends(kind)
+    )
     if low is None:
         return ""
     least = f" above {low}" if kind.gt is not None else f" of at least {low}"

@@ -14,13 +14,14 @@ from digits.reading.base import Reader
 from digits.types import NO_NUMBER, Detections, Reading, Target, target_number
 
 KEPT = 0.95  # share of the right numbers that are accepted
-_CONFIDENCE = 0.5  # weight of the confidence's log odds beside those of the score
-_ALONE = 0.5  # that a digit alone is less plausible: nearly all that is read on walls is a 0 or a 1
-_LEAST = 1e-6  # of a probability
-_UNFITTED = 0.5  # confidence that is accepted where nothing is fitted
+_CONFIDENCE_WEIGHT = 0.5  # weight of the confidence's log odds beside those of the score
+# A digit alone is less plausible by that: nearly all that is read on walls is a 0 or a 1.
+_LONE_DIGIT = 0.5
+_MIN_PROBABILITY = 1e-6  # of a probability
+_UNFITTED_CONFIDENCE = 0.5  # confidence that is accepted where nothing is fitted
 # And where something is, at least this: of a model that was hardly trained the right numbers are
 # right by chance. Of those that ship it costs no right number on valid; 0.5 would cost 1 %.
-_FITTED = 0.2
+_FITTED_CONFIDENCE = 0.2
 
 
 def plausibility(reading: Reading, detections: Detections) -> float:
@@ -32,8 +33,8 @@ def plausibility(reading: Reading, detections: Detections) -> float:
     if reading.number == NO_NUMBER:
         return -math.inf
     scores = detections["scores"][reading.indices if len(reading.indices) else slice(1)]
-    both = _CONFIDENCE * _log_odds(reading.confidence) + _log_odds(float(scores.max()))
-    return both - _ALONE * (len(reading.number) == 1)
+    both = _CONFIDENCE_WEIGHT * _log_odds(reading.confidence) + _log_odds(float(scores.max()))
+    return both - _LONE_DIGIT * (len(reading.number) == 1)
 
 
 def with_acceptance(
@@ -80,10 +81,10 @@ def accepts(
     fitted = (reader.state or {}).get("accept")
     if least is None and fitted is not None:
         plausible = plausibility(reading, detections) >= float(fitted)
-        return plausible and reading.confidence >= _FITTED
-    return reading.confidence >= (_UNFITTED if least is None else least)
+        return plausible and reading.confidence >= _FITTED_CONFIDENCE
+    return reading.confidence >= (_UNFITTED_CONFIDENCE if least is None else least)
 
 
 def _log_odds(probability: float) -> float:
-    inside = min(max(probability, _LEAST), 1 - _LEAST)
+    inside = min(max(probability, _MIN_PROBABILITY), 1 - _MIN_PROBABILITY)
     return math.log(inside / (1 - inside))

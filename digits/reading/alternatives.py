@@ -6,8 +6,8 @@ import torch
 from digits.reading.base import as_arrays
 from digits.types import Record
 
-_LEAST = 0.02  # score of the boxes that get alternatives: of the others most hold no digit
-_MOST = 100  # boxes per photo that COCO's scoring looks at
+_MIN_SCORE = 0.02  # score of the boxes that get alternatives: of the others most hold no digit
+_MAX_BOXES = 100  # boxes per photo that COCO's scoring looks at
 _MOVES = np.array(  # of left, top, right and bottom, in heights of the box
     [
         [-0.06, -0.06, 0.06, 0.06],
@@ -36,7 +36,7 @@ def with_alternatives(record: Record, whole_pixels: bool) -> Record:
         and have a width and a height.
     """
     boxes, scores, labels = as_arrays(record)
-    digits = np.flatnonzero(scores >= _LEAST)
+    digits = np.flatnonzero(scores >= _MIN_SCORE)
     heights = boxes[digits, 3] - boxes[digits, 1]
     moved = boxes[digits, None] + _MOVES * heights[:, None, None]
     if whole_pixels:
@@ -47,7 +47,7 @@ def with_alternatives(record: Record, whole_pixels: bool) -> Record:
     all_scores = np.concatenate([scores, (scores[digits, None] * _SHARES)[extent]])
     owners = np.broadcast_to(digits[:, None], extent.shape)[extent]
     all_labels = np.concatenate([labels, labels[owners]])
-    kept = np.argsort(-all_scores, kind="stable")[: max(_MOST, len(boxes))]
+    kept = np.argsort(-all_scores, kind="stable")[: max(_MAX_BOXES, len(boxes))]
     return record | {
         "boxes": torch.from_numpy(all_boxes[kept]).float(),
         "scores": torch.from_numpy(all_scores[kept]).float(),

@@ -8,7 +8,7 @@ import numpy as np
 
 from digits.geometry import by_score, overlaps, suppress
 from digits.reading.base import as_arrays
-from digits.types import MOST_BOXES
+from digits.types import MAX_BOXES
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
 # around the number than the test photos are, and a reader should not learn the crop.
@@ -28,11 +28,11 @@ NAMES = (
     "votes",  # log of the number of models that agree
 )
 _SCORE, _ANY_CLASS = NAMES.index("score"), NAMES.index("any_class")
-_MOST = 10  # candidates per photo
-_LEAST = 0.003  # a box's score over the photo's best; relative, so that scale is no matter
+_MAX_CANDIDATES = 10  # candidates per photo
+_MIN_RELATIVE_SCORE = 0.003  # of a box, over the photo's best: the scale does not matter
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
 _USUAL_SHAPE = 2.07  # height / width, median of SVHN train
-_TINY = 1e-4
+_MIN_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ class _Places:
 
 def _places(detections: Mapping[str, Any], nms_iou: float) -> _Places:
     boxes, scores, labels = as_arrays(detections)
-    likely = by_score(boxes, scores, labels)[:MOST_BOXES]
-    likely = likely[scores[likely] >= _LEAST * scores.max(initial=0)]
+    likely = by_score(boxes, scores, labels)[:MAX_BOXES]
+    likely = likely[scores[likely] >= _MIN_RELATIVE_SCORE * scores.max(initial=0)]
     boxes, scores, labels = boxes[likely], scores[likely], labels[likely]
     iou = overlaps(boxes, boxes)
-    kept = suppress(np.arange(len(likely)), iou, nms_iou)[:_MOST]
+    kept = suppress(np.arange(len(likely)), iou, nms_iou)[:_MAX_CANDIDATES]
     own, mine, indices = boxes[kept], np.maximum(scores[kept], 1e-12), likely[kept]
     votes = (
         np.asarray(detections["votes"])[indices] if "votes" in detections else np.ones(len(kept))
@@ -190,7 +190,7 @@ def _surer_neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _log_odds(shares: np.ndarray) -> np.ndarray:
-    shares = shares.clip(_TINY, 1 - 1e-3)
+    shares = shares.clip(_MIN_SHARE, 1 - 1e-3)
     odds: np.ndarray = np.log(shares / (1 - shares))
     return odds
 

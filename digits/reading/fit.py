@@ -16,7 +16,7 @@ from digits.types import Detections, Target, target_number
 
 _PENALTIES = (0.003, 0.03, 0.3, 3.0)  # scikit-learn's C: small is cautious
 _FOLDS = 5
-_NEVER = -15.0  # log-odds of an outcome that did not occur
+_NEVER_SEEN = -15.0  # log-odds of an outcome that did not occur
 
 
 def fit_weights(
@@ -101,7 +101,7 @@ def _fit_boxes(
     answer = np.concatenate([outcomes[i] for i in chosen])
     mean, spread = evidence.mean(axis=0), evidence.std(axis=0)
     spread[spread < 1e-9] = 1.0  # evidence that never varies (votes of a single model)
-    weights, bias = np.zeros((len(OUTCOMES), len(NAMES))), np.full(len(OUTCOMES), _NEVER)
+    weights, bias = np.zeros((len(OUTCOMES), len(NAMES))), np.full(len(OUTCOMES), _NEVER_SEEN)
     occurring = np.unique(answer)
     bias[occurring] = 0
     if len(occurring) > 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from digits.geometry import by_score, overlaps, reading_order, suppress
 from digits.reading.base import Reader, as_arrays, check_share, to_reading
-from digits.types import MOST_BOXES, Detections, Reading
+from digits.types import MAX_BOXES, Detections, Reading
 
 
 class CascadeReader(Reader):
@@ -42,7 +42,7 @@ class CascadeReader(Reader):
 
     def read(self, detections: Detections) -> Reading:
         boxes, scores, labels = as_arrays(detections)
-        order = by_score(boxes, scores, labels)[:MOST_BOXES]
+        order = by_score(boxes, scores, labels)[:MAX_BOXES]
         iou = overlaps(boxes[order], boxes[order])
         kept = order[suppress(np.arange(len(order)), iou, self.nms_iou)]
         chosen = kept[:1]

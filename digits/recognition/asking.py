@@ -8,15 +8,15 @@ import numpy as np
 
 from digits.recognition.crops import CropOptions, Row, crop_row, to_batches
 from digits.recognition.ctc import best_texts, log_probabilities
-from digits.recognition.rows import LONGEST, Hypothesis, hypotheses
+from digits.recognition.rows import MAX_DIGITS, Hypothesis, hypotheses
 from digits.types import RowTexts, number_of
 
 Network = Callable[[np.ndarray], np.ndarray]
 """Crops, uint8 `(B, 3, 48, W)`, to their frames: log-probabilities `(B, T, 11)`."""
 
-_LEAST = -12.0  # (nats) that a string counts at least in a row, so that none is ruled out
-_BEST = 3  # strings of each crop that are considered
-_BEAM = 4  # prefixes that the search for them keeps
+_MIN_LOG_PROBABILITY = -12.0  # (nats) of a string in a row, so that none is ruled out
+_STRINGS_PER_CROP = 3  # strings of each crop that are considered
+_BEAM_WIDTH = 4  # prefixes that the search for them keeps
 # (length, height) added to a row, in digit heights: as it is, and with what lies beside it, so that
 # a digit that the detector missed is seen, and one that it invented is not.
 _WIDENED = ((0.0, 0.0), (0.8, 0.1))
@@ -82,12 +82,16 @@ def _texts(
     proposed = [number_of(labels[row.indices]) for row in rows]
     for of_row in frames:
         for one in of_row:
-            proposed += [text for text, _ in best_texts(one, width=_BEAM, count=_BEST)]
-    strings = [text for text in dict.fromkeys(proposed) if 0 < len(text) <= LONGEST]
+            proposed += [
+                text for text, _ in best_texts(one, width=_BEAM_WIDTH, count=_STRINGS_PER_CROP)
+            ]
+    strings = [text for text in dict.fromkeys(proposed) if 0 < len(text) <= MAX_DIGITS]
     total = np.logaddexp.reduce([row.weight for row in rows])
     read: list[RowTexts] = []
     for row, of_row in zip(rows, frames, strict=True):
-        values = [np.maximum(log_probabilities(one, strings), _LEAST) for one in of_row]
+        values = [
+            np.maximum(log_probabilities(one, strings), _MIN_LOG_PROBABILITY) for one in of_row
+        ]
         mean = np.mean(values, axis=0).tolist()
         read.append(
             {

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NEVER = -1e4  # log-probability of a string that the frames are too few for
-_TINY = 1e-300  # of a probability
+_IMPOSSIBLE = -1e4  # log-probability of a string that the frames are too few for
+_MIN_PROBABILITY = 1e-300  # of a probability
 
 
 def to_labels(text: str) -> list[int]:
@@ -50,13 +50,13 @@ def log_probabilities(frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     for now in emitted.transpose(1, 0, 2)[1:]:
         reached[:, 2:] += reached[:, 1:-1] + reached[:, :-2] * skips
         reached[:, 2:] *= now
-        scale = np.maximum(reached.sum(1), _TINY)
+        scale = np.maximum(reached.sum(1), _MIN_PROBABILITY)
         reached /= scale[:, None]
         total += np.log(scale)
     rows = np.arange(len(texts))
     last = reached[rows, ends + 2] + np.where(lengths > 0, reached[rows, ends + 1], 0)
     fits = last > 0
-    return np.where(fits, total + np.log(np.where(fits, last, 1)), _NEVER)
+    return np.where(fits, total + np.log(np.where(fits, last, 1)), _IMPOSSIBLE)
 
 
 def best_texts(

@@ -9,17 +9,17 @@ import numpy as np
 from digits.geometry import by_score, overlaps, reading_order, suppress
 from digits.recognition.crops import Row, row_of
 
-MOST_ROWS = 6
-_MOST_BOXES = 200  # surest boxes that are looked at, however many there are
-LONGEST = 10  # places that may be digits: 1,023 sets of them
-_LEAST = 0.003  # a box's score over the photo's best
+MAX_ROWS = 6
+_MAX_BOXES = 200  # surest boxes that are looked at, however many there are
+MAX_DIGITS = 10  # places that may be digits: 1,023 sets of them
+_MIN_RELATIVE_SCORE = 0.003  # a box's score over the photo's best
 _NMS_IOU = 0.4
 _SAME_PLACE = 0.5  # intersection over union above which two boxes are readings of one place
 # How far the digits of one number differ, in spreads.
 _HEIGHTS, _LINE = 0.18, 0.12  # of log(height), and of the distance to the line in heights
 _COVERED = 0.6  # share of a box in another above which both can hardly be digits
 _APART = 0.15  # intersection over union below which two boxes may be two digits
-_FAR = 2.0  # nats behind the most plausible set that a set may be
+_MAX_BEHIND = 2.0  # nats behind the most plausible set that a set may be
 _CLASH = 4.0  # nats that such a pair costs
 _HOLE = 1.5  # nats that a digit like the others costs, left out between them
 
@@ -53,13 +53,13 @@ def hypotheses(detections: Mapping[str, Any]) -> list[Hypothesis]:
     boxes = np.asarray(detections["boxes"], dtype=np.float64).reshape(-1, 4)
     scores = np.asarray(detections["scores"], dtype=np.float64)
     labels = np.asarray(detections["labels"], dtype=np.int64)
-    likely = by_score(boxes, scores, labels)[:_MOST_BOXES]
-    likely = likely[scores[likely] >= _LEAST * scores.max(initial=0)]
+    likely = by_score(boxes, scores, labels)[:_MAX_BOXES]
+    likely = likely[scores[likely] >= _MIN_RELATIVE_SCORE * scores.max(initial=0)]
     if not len(likely):
         return []
     boxes, scores = boxes[likely], scores[likely]
     iou = overlaps(boxes, boxes)
-    kept = suppress(np.arange(len(likely)), iou, _NMS_IOU)[:LONGEST]
+    kept = suppress(np.arange(len(likely)), iou, _NMS_IOU)[:MAX_DIGITS]
     places = kept[reading_order(boxes[kept])]
     chances = _chances(iou[places], scores, labels[likely])
     sets = _sets(len(places))
@@ -121,13 +121,13 @@ def _different(
 ) -> list[Hypothesis]:
     """The best set of each pair of ends, the best first."""
     found: dict[tuple[int, int], Hypothesis] = {}
-    near = weights >= weights.max() - _FAR
+    near = weights >= weights.max() - _MAX_BEHIND
     for number in np.argsort(-weights, kind="stable")[: near.sum()]:
         chosen = np.flatnonzero(sets[number])
         ends = int(chosen[0]), int(chosen[-1])
         if ends not in found:
             row = row_of(boxes[chosen])
             found[ends] = Hypothesis(indices[chosen], row, float(weights[number]))
-        if len(found) >= MOST_ROWS:
+        if len(found) >= MAX_ROWS:
             break
     return list(found.values())

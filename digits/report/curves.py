@@ -18,7 +18,7 @@ from digits.ending import one_line_errors
 from digits.evaluation.plots import save_figure
 from digits.report.runs import LOSS, SCORES, History, find_runs
 
-_NAMED = 10  # runs with a colour and a name of their own, the best; more cannot be told apart
+_MAX_NAMED = 10  # runs with a colour and a name of their own, the best; more cannot be told apart
 _LOSS, _SCORE, _OTHERS = "tab:gray", "tab:blue", "silver"
 
 
@@ -51,17 +51,17 @@ def draw_runs(histories: Sequence[History]) -> Figure:
         _epochs(axis)
         axis.set_title(SCORES.get(panel, "training loss"), fontsize=10)
         for rank, history in reversed(list(enumerate(ranked))):
-            color = f"C{rank}" if rank < _NAMED else _OTHERS
+            color = f"C{rank}" if rank < _MAX_NAMED else _OTHERS
             _plot(axis, history, panel, color=color, marker=".", markersize=3)
             if panel != LOSS:
                 _mark_best(axis, history, panel, color)
     named = [
-        Axes.plot(axes[0], [], [], color=f"C{rank}")[0] for rank in range(len(ranked[:_NAMED]))
+        Axes.plot(axes[0], [], [], color=f"C{rank}")[0] for rank in range(len(ranked[:_MAX_NAMED]))
     ]
-    names = [history.name for history in ranked[:_NAMED]]
-    if len(ranked) > _NAMED:
+    names = [history.name for history in ranked[:_MAX_NAMED]]
+    if len(ranked) > _MAX_NAMED:
         named += axes[0].plot([], [], color=_OTHERS)
-        names.append(f"{len(ranked) - _NAMED} others")
+        names.append(f"{len(ranked) - _MAX_NAMED} others")
     legend = figure.legend(named, names, loc="outside lower left", ncols=2, fontsize=8)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a folder may be called anything

@@ -15,8 +15,8 @@ from digits.report.mistakes import mistakes
 from digits.shapes import Finite, decode_file
 from digits.types import CLASS_NAMES, Reading, Record, Target, reading_labels, target_number
 
-_WORST, _OTHERS = 150, 24  # photos shown
-_LONGEST = 320  # pixels of a picture's longer side
+_MAX_WORST, _MAX_OTHERS = 150, 24  # photos shown
+_MAX_SIDE = 320  # pixels of a picture's longer side
 
 
 class Box(NamedTuple):
@@ -117,10 +117,10 @@ def chosen(tiles: Iterable[Tile]) -> list[Tile]:
     ranked = sorted(
         tiles, key=lambda one: (one.accepted is not False, one.confidence), reverse=labelled
     )
-    worst = [one for one in ranked if one.mistakes or not labelled][:_WORST]
+    worst = [one for one in ranked if one.mistakes or not labelled][:_MAX_WORST]
     shown = {id(one) for one in worst}
     others = [one for one in tiles if id(one) not in shown and not one.mistakes]
-    return worst + others[:_OTHERS]
+    return worst + others[:_MAX_OTHERS]
 
 
 def write_gallery(
@@ -181,7 +181,7 @@ def _jpeg(pixels: Tensor, one: Tile) -> bytes:
     left, top, right, bottom = one.view
     box = (left * across, top * down, right * across, bottom * down)
     longest = max(box[2] - box[0], box[3] - box[1])
-    share = min(1.0, _LONGEST / longest)
+    share = min(1.0, _MAX_SIDE / longest)
     size = (max(round((box[2] - box[0]) * share), 1), max(round((box[3] - box[1]) * share), 1))
     photo = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
     kept = io.BytesIO()

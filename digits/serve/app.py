@@ -20,14 +20,14 @@ from starlette.routing import Route
 from digits import __version__
 from digits.errors import DigitsError
 from digits.reading.result import Result
-from digits.serve.photo import LARGEST, open_photo, preview
+from digits.serve.photo import MAX_BYTES, open_photo, preview
 
 if TYPE_CHECKING:
     from digits.export.reader import ExportedReader
     from digits.reader import NumberReader
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
-_SLOWEST = 60.0  # seconds that sending a photo may take
+_MAX_SECONDS = 60.0  # seconds that sending a photo may take
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -81,13 +81,13 @@ def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") 
 async def _body(request: Request) -> bytes:
     """The bytes of a request, as far as they are allowed to be many."""
     content = bytearray()
-    with anyio.move_on_after(_SLOWEST) as scope:
+    with anyio.move_on_after(_MAX_SECONDS) as scope:
         async for part in request.stream():
             content += part
-            if len(content) > LARGEST:
-                raise HTTPException(413, f"Larger than {LARGEST // 10**6} MB: reduce the photo.")
+            if len(content) > MAX_BYTES:
+                raise HTTPException(413, f"Larger than {MAX_BYTES // 10**6} MB: reduce the photo.")
     if scope.cancelled_caught:
-        raise HTTPException(408, f"Not sent within {_SLOWEST:.0f} seconds.")
+        raise HTTPException(408, f"Not sent within {_MAX_SECONDS:.0f} seconds.")
     return bytes(content)
 
 

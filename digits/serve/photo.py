@@ -10,8 +10,8 @@ from digits.data.formats import learn_heif, readable_suffixes
 from digits.data.photos import LONGEST, reduced
 from digits.errors import DigitsError
 
-LARGEST = 30_000_000  # bytes of a photo
-_MOST_PIXELS = 60_000_000  # more than any phone's usual photo; decoded, it takes 180 MB
+MAX_BYTES = 30_000_000  # bytes of a photo
+_MAX_PIXELS = 60_000_000  # more than any phone's usual photo; decoded, it takes 180 MB
 # Never all of Pillow's: some run other programs (EPS) or are seldom looked at.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "AVIF", "HEIF")
 
@@ -27,9 +27,9 @@ def open_photo(content: bytes) -> Image.Image:
     formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
-        if image.width * image.height > _MOST_PIXELS:
+        if image.width * image.height > _MAX_PIXELS:
             raise DigitsError(
-                f"{image.width} x {image.height} pixels; expected {_MOST_PIXELS // 10**6} million "
+                f"{image.width} x {image.height} pixels; expected {_MAX_PIXELS // 10**6} million "
                 "at most: reduce the photo first."
             )
         image.load()

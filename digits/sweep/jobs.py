@@ -7,7 +7,7 @@ import torch
 
 from digits.errors import DigitsError
 
-_LONGEST = 80  # characters of a job's directory
+_MAX_LENGTH = 80  # characters of a job's directory
 
 
 def job_name(number: int, choices: str) -> str:
@@ -28,7 +28,7 @@ def job_name(number: int, choices: str) -> str:
         if "." in key or not re.fullmatch(r"[A-Za-z][\w.-]*", value):
             value = f"{re.split(r'[./]', key)[-1]}-{value}"
         words.append(re.sub(r"[^\w.]+", "-", value, flags=re.ASCII).strip("-."))
-    return "_".join(filter(None, words))[:_LONGEST].rstrip("-._")
+    return "_".join(filter(None, words))[:_MAX_LENGTH].rstrip("-._")
 
 
 def device_of_job(devices: Any, num_nodes: int, accelerator: str, number: int | None) -> Any:

@@ -7,13 +7,15 @@ from typing import Any
 from digits.errors import DigitsError
 
 # What the state in a checkpoint belongs to: with anything else it does not fit, or is not used.
-_KEPT = (
+_FIXED = (
     "task", "backbone.", "backbone_lr_factor", "optimizer.", "recognizer.network.", "data.",
     "model._target_", "model.min_size", "model.max_size", "model.anchor", "model.aspect_ratios",
     "model.roi_side", "model.shared_box", "callbacks.average",
 )  # fmt: skip
-_FREE = ("backbone.weights", "callbacks.average.decay")  # of these, what may change all the same
-_OWN = ("run_dir", "output_dir", "ckpt_path", "resume", "num_workers")  # of every start its own
+# Of these, what may change all the same.
+_CHANGEABLE = ("backbone.weights", "callbacks.average.decay")
+# What every start has of its own.
+_PER_START = ("run_dir", "output_dir", "ckpt_path", "resume", "num_workers")
 
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
@@ -22,7 +24,7 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
     return {
         key: f"{key} {before.get(key, 'not set')} -> {after.get(key, 'not set')}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in _OWN
+        if before.get(key) != after.get(key) and key not in _PER_START
     }
 
 
@@ -62,8 +64,8 @@ def refuse_other_settings(
     kept = [
         text
         for key, text in differing.items()
-        if f"{key}.".startswith(_KEPT) or key.startswith(_KEPT)
-        if not key.startswith(_FREE) and not _is_root(key)
+        if f"{key}.".startswith(_FIXED) or key.startswith(_FIXED)
+        if not key.startswith(_CHANGEABLE) and not _is_root(key)
     ]
     if kept:
         raise DigitsError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from digits.console import console
 
-_SHOWN = ("val/map", "val/number_accuracy")
+_SHOWN_SCORES = ("val/map", "val/number_accuracy")
 
 
 def budget(max_epochs: int | None, seconds: float | None, max_steps: int = -1) -> str:
@@ -47,12 +47,15 @@ class _Epoch(Callback):
     """Photos, seconds and mean loss of the epoch so far; a checkpoint within an epoch has them."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self.photos, self.steps, self.seconds = 0, 0, 0.0
         self._losses: Tensor | float = 0.0  # their sum, on the device: reading it waits for a GPU
         self._start = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        _Epoch.__init__(self)
+        self._reset()
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -104,7 +107,7 @@ class EpochLine(_Epoch):
         if trainer.sanity_checking or not self.steps:
             return
         scores = trainer.callback_metrics
-        shown = [f"{name} {float(scores[name]):.3f}" for name in _SHOWN if name in scores]
+        shown = [f"{name} {float(scores[name]):.3f}" for name in _SHOWN_SCORES if name in scores]
         parts = ", ".join([f"mean loss {self.loss:.3f}", *shown, f"{self.rate:.0f} photos/s"])
         console.print(f"{epoch_name(trainer)}: {parts}")
 

@@ -14,7 +14,7 @@ from digits.recognition.ctc import best_texts, log_probabilities, to_labels
 from digits.recognition.data import Group
 from digits.training.optimization import OptimizerFactory, Schedule, configure
 
-_LEAST = -20.0  # (nats) that a crop's true text counts at least, so that no label decides alone
+_MIN_LOG_PROBABILITY = -20.0  # (nats) of a crop's true text, so that no label decides alone
 
 
 def text_loss(logits: Tensor, texts: list[str]) -> Tensor:
@@ -86,7 +86,7 @@ class DigitRecognizer(L.LightningModule):
             frames = self.model(crops).float().log_softmax(-1).cpu().numpy()
             for one, truth in zip(frames, texts, strict=True):
                 text = best_texts(one, count=1)[0][0]
-                value = max(float(log_probabilities(one, [truth])[0]), _LEAST)
+                value = max(float(log_probabilities(one, [truth])[0]), _MIN_LOG_PROBABILITY)
                 self._totals += torch.tensor(
                     [
                         1,

@@ -149,7 +149,7 @@ def test_bad_detections() -> None:
 
 
 def test_a_split_on_all_cores_is_photo_by_photo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits.ensemble.fuser._FEW", 10)
+    monkeypatch.setattr("digits.ensemble.fuser._MIN_PHOTOS", 10)
     rng = np.random.default_rng(0)
     splits = [
         [record(([x, 3, x + 12, 30], 0.9, 3), image_id=i) for i, x in enumerate(rng.random(70))]

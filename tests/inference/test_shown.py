@@ -22,7 +22,7 @@ from digits.evaluation.pictures import (
     draw_sheet,
 )
 from digits.inference import lines
-from digits.inference.photo_pictures import MOST, PhotoPictures
+from digits.inference.photo_pictures import MAX_PICTURES, PhotoPictures
 from digits.inference.results import PhotoResult
 from digits.types import Reading
 
@@ -198,8 +198,8 @@ def test_pictures_are_named_after_photos_never_twice_and_never_elsewhere(tmp_pat
 @pytest.mark.parametrize(
     ("choice", "count", "wanted"),
     [
-        ("all", MOST, {"sure", "doubtful", "wrong"}),
-        ("all", MOST + 1, {"doubtful", "wrong"}),
+        ("all", MAX_PICTURES, {"sure", "doubtful", "wrong"}),
+        ("all", MAX_PICTURES + 1, {"doubtful", "wrong"}),
         ("doubtful", 3, {"doubtful", "wrong"}),
         ("none", 3, set()),
     ],

@@ -246,7 +246,7 @@ def test_one_suppression_of_all_groups_is_torchvisions_of_each(
     assert kept[real].tolist() == wanted.tolist() and not kept[~real].any()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suppression, "_FEW", 0)  # as on a processor where boxes are many
+        patch.setattr(suppression, "_MAX_DENSE", 0)  # as on a processor where boxes are many
         assert torch.equal(suppress(boxes, scores, real, limit)[0], kept)
 
 
@@ -254,6 +254,6 @@ def test_what_takes_much_memory_is_suppressed_in_parts(monkeypatch: pytest.Monke
     boxes = torch.rand(7, 12, 4).sort(-1).values[..., [0, 1, 2, 3]]
     scores, real = torch.rand(7, 12), torch.rand(7, 12) > 0.2
     whole = suppress(boxes, scores, real, 0.3, 0.5)
-    monkeypatch.setattr(suppression, "_MOST_PAIRS", 2 * 12**2)
+    monkeypatch.setattr(suppression, "_MAX_PAIRS", 2 * 12**2)
     for one, other in zip(whole, suppress(boxes, scores, real, 0.3, 0.5), strict=True):
         assert torch.equal(one, other)

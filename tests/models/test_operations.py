@@ -31,7 +31,7 @@ def _two_threads() -> Iterator[None]:
 def shipped(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The shipped detector as on a GPU: photos of several sizes together, and their groups of
     boxes, however large."""
-    monkeypatch.setattr(suppression, "_FEW", 10**6)
+    monkeypatch.setattr(suppression, "_MAX_DENSE", 10**6)
     model = checkpoint.load(resources.located("small")).rebuild()
     model.together = True
     return model

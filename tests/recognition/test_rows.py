@@ -7,7 +7,7 @@ import torch
 
 from digits.data.synthetic import SyntheticDigits
 from digits.geometry import overlaps
-from digits.recognition.rows import LONGEST, MOST_ROWS, hypotheses
+from digits.recognition.rows import MAX_DIGITS, MAX_ROWS, hypotheses
 
 
 def detections(
@@ -48,15 +48,15 @@ def test_work_is_bounded_whatever_the_detector_emits(count: int) -> None:
     start = time.process_time()
     found = hypotheses(one)
     assert time.process_time() - start < 1
-    assert 1 <= len(found) <= MOST_ROWS
+    assert 1 <= len(found) <= MAX_ROWS
     again = hypotheses(one)
     assert [h.indices.tolist() for h in found] == [h.indices.tolist() for h in again]
     for hypothesis in found:
-        assert 1 <= len(hypothesis.indices) <= LONGEST
+        assert 1 <= len(hypothesis.indices) <= MAX_DIGITS
         assert np.isfinite([hypothesis.weight, hypothesis.row.length, hypothesis.row.angle]).all()
 
 
-@pytest.mark.parametrize("count", [7, LONGEST])
+@pytest.mark.parametrize("count", [7, MAX_DIGITS])
 def test_a_long_number_is_one_row(count: int) -> None:
     left = 12.0 * np.arange(count)
     boxes = np.stack([left, 0 * left, left + 10, 0 * left + 20], axis=1)

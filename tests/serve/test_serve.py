@@ -118,10 +118,10 @@ def test_a_photo_of_too_many_pixels_is_not_decoded(server: str) -> None:
 
 
 def test_a_photo_of_too_many_bytes_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits.serve.app.LARGEST", 1_000_000)
+    monkeypatch.setattr("digits.serve.app.MAX_BYTES", 1_000_000)
     status, answer = post(server, b"x" * 1_000_001)
     assert status == 413 and "Larger than" in answer["error"]
-    assert sent_photo.LARGEST > 10e6
+    assert sent_photo.MAX_BYTES > 10e6
 
 
 def test_an_address_that_cannot_be_had_is_one_line() -> None:

@@ -11,7 +11,7 @@ Tone = tuple[float, float, float]  # RGB in 0..1
 
 _KINDS = ("window", "panel", "oval", "fanlight", "plant", "railing")
 _PER_OBJECT = 12.0  # square digit heights of photo per object, on average
-_MOST = 7
+_MAX_OBJECTS = 7
 
 
 def furnish(rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, unit: float) -> None:
@@ -25,7 +25,7 @@ def furnish(rng: np.random.Generator, picture: np.ndarray, keep: np.ndarray, uni
     """
     height, width = picture.shape[:2]
     mean = height * width / unit**2 / _PER_OBJECT
-    for _ in range(min(_MOST, rng.poisson(mean))):
+    for _ in range(min(_MAX_OBJECTS, rng.poisson(mean))):
         size = unit * rng.uniform(0.7, 3.5, 2)
         low = rng.uniform(-size / 2, (width, height) - size / 2)
         high = low + size
