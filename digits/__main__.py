@@ -1,4 +1,4 @@
-"""What there is to run: python -m digits."""
+"""List the commands of the package: python -m digits."""
 
 from digits import __version__
 from digits.console import console

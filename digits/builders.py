@@ -1,4 +1,4 @@
-"""What a checkpoint may name: our own functions that `digits.options` declares, nothing else.
+"""Build the models and readers that a checkpoint names, from functions declared in `options/`.
 
 What comes from a file is never handed to Hydra, whose `instantiate` runs any function and resolves
 interpolations. A user's own backbones come in by naming their module (`digits.own_code`). Names are
@@ -50,7 +50,7 @@ def build_model(config: Mapping[str, Any], trust: Sequence[str] = ()) -> "nn.Mod
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Hold what a checkpoint says of its detector and reader to what they take.
+    """Check the detector and reader of a checkpoint against their declared arguments.
 
     Its backbone, which may be a user's own, is left to `build_model`.
 
@@ -105,7 +105,7 @@ def build_reader(config: Mapping[str, Any]) -> Reader:
 
 
 def migrate(config: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's configuration with the names of today.
+    """A checkpoint's configuration with the current names.
 
     Raises:
         DigitsError: the parts that a rebuild needs are not there.

@@ -1,4 +1,4 @@
-"""Fit the calibrated reading of a finished checkpoint anew, from its detections on valid.
+"""Refit a finished checkpoint's calibrated reader to its detections on valid.
 
 python -m digits.calibrate best.ckpt detections.json --labels valid.json
 

@@ -1,4 +1,4 @@
-"""Checkpoints of detectors: loaded, rebuilt as a network and its reader, finalized."""
+"""Load the checkpoint of a detector, rebuild its network and reader, finalize it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

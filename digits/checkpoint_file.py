@@ -1,4 +1,4 @@
-"""Checkpoint files: plain data and tensors that describe themselves, never unpickled."""
+"""Read checkpoint files: tensors and plain data that describe them, never unpickled."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What people see: the start banner, the result table, a bar."""
+"""Console output: banner, result table, progress bar, warnings."""
 
 import logging
 import time
@@ -22,13 +22,13 @@ Item = TypeVar("Item")
 
 
 def printable(text: str) -> str:
-    """A name without what would move a terminal's cursor or colour it: such letters are escaped."""
+    """A text with control characters escaped, which would move the cursor or set colours."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager
 def on_stderr() -> Iterator[None]:
-    """All that people see goes to stderr, where stdout is for a program."""
+    """Print to stderr within the block, since stdout is for a program."""
     console.stderr = True
     try:
         yield
@@ -37,7 +37,7 @@ def on_stderr() -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Silence what tells a user nothing: Lightning's banners, tips and known-harmless warnings."""
+    """Silence Lightning's banners and tips, and warnings known to be harmless."""
     warnings.formatwarning = plain_warning  # Lightning has put its own there
     for name in ("lightning.pytorch", "lightning.fabric", "faster_coco_eval"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -75,7 +75,7 @@ def banner(title: str, details: Mapping[str, object]) -> None:
 def result_table(
     title: str, figures: Mapping[str, float], paths: Mapping[str, Path], then: str | None = None
 ) -> None:
-    """The last thing a command prints: its figures, where its outputs are, what to type next."""
+    """Print the figures of a finished command, the paths of its outputs, and the next command."""
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")

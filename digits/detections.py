@@ -1,4 +1,4 @@
-"""Reading detections.json, the one file that stages exchange, held to its declared shape."""
+"""Read and validate detections.json, the file that the stages exchange."""
 
 from collections.abc import Sequence
 from itertools import chain

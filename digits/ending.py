@@ -1,4 +1,4 @@
-"""How a command ends: with one line for an error, for Ctrl-C, for SIGTERM."""
+"""End a command in order: one line for an error, Ctrl-C or SIGTERM, and its exit code."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""Digests that tell weights, settings, photos and labels from others."""
+"""Digests of weights, settings, photos and labels, to detect changes."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Boxes among themselves: overlap, suppression, reading order, matching to the truth."""
+"""Boxes: overlap, suppression, reading order, matching to the true ones."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all; the writing of detections.json."""
+"""Write files atomically, and write detections.json."""
 
 import errno
 import json

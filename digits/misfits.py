@@ -1,4 +1,4 @@
-"""Where data does not have its declared shape, in words: what msgspec says, without its types."""
+"""Describe where data does not fit its schema, in plain words instead of Python's types."""
 
 import re
 from dataclasses import dataclass

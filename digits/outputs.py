@@ -1,4 +1,4 @@
-"""The names of the files that commands write into a folder of outputs."""
+"""File names in a folder of outputs."""
 
 # Of a training.
 BEST, BEST_NUMBER, LAST = "best.ckpt", "best_number.ckpt", "last.ckpt"

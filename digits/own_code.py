@@ -1,4 +1,4 @@
-"""Code from outside the project that a `_target_` names: run only where `trust=` names its module.
+"""The user's own code that a `_target_` names: run only where `trust=` names its module.
 
 A file cannot vouch for itself, so what is trusted comes from the command line (`digits.cli.trust`)
 or from the caller (`digits.load(..., trust=...)`).

@@ -1,4 +1,4 @@
-"""Reading numbers from Python: `digits.load()`."""
+"""Read numbers from Python: `digits.load()`."""
 
 from collections.abc import Sequence
 from pathlib import Path

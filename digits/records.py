@@ -1,4 +1,4 @@
-"""Detections rescaled, weighed and checked; tensors, or arrays of numpy where there is no torch."""
+"""Rescale, weigh and check detections; tensors, or arrays of numpy where there is no torch."""
 
 import math
 from collections.abc import Sequence

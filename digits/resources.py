@@ -1,4 +1,4 @@
-"""Files that travel with the package: the configuration and the models that ship."""
+"""Files that ship with the package: the configuration and the models."""
 
 from pathlib import Path
 

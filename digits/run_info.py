@@ -1,4 +1,4 @@
-"""A run directory that describes itself."""
+"""Write config.yaml and run.json, which describe a run."""
 
 import importlib.metadata
 import platform

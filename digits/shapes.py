@@ -1,4 +1,4 @@
-"""Outside data held to declared shapes (msgspec's Structs): one line says what does not fit.
+"""Validate data from files against declared schemas (msgspec's Structs).
 
 Types are not coerced: neither text nor `true` is a number, `1.0` is no whole one. NaN and infinity
 are no numbers in JSON; declare `Finite` where the values do not come from a file.
@@ -106,7 +106,7 @@ def decode(content: bytes, shape: type[Shape], where: str) -> Shape:
 
 
 def convert(value: object, shape: type[Shape], where: str = "") -> Shape:
-    """Hold plain data to a declared shape.
+    """Validate plain data against a declared schema.
 
     Args:
         value: numbers, text, lists and dictionaries.

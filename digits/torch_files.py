@@ -1,4 +1,4 @@
-"""Torch files: checked before anything is unpacked, read without running code, written whole.
+"""Torch files: checked before they are unpacked, read without running code, written atomically.
 
 A file of torch is an archive of records, stored as they are, each with its CRC-32; what this module
 writes also ends with a SHA-256 of the whole, in the archive's comment, which torch passes over.

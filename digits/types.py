@@ -1,4 +1,4 @@
-"""The data that stages exchange: torchvision's dictionaries, with names for mypy.
+"""The data that stages exchange: torchvision's dictionaries, with types.
 
 A photo is a uint8 tensor `(3, H, W)`, RGB. Boxes are xyxy in pixels of the original photo; a label
 is the digit + 1 (0 is the background), as in the course's files. Other forms (COCO's xywh, HDF5)

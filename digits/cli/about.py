@@ -1,4 +1,4 @@
-"""What the commands do, and how they are called: the texts of --help."""
+"""Descriptions and examples of the commands, for --help."""
 
 ABOUT = {
     "train": """\

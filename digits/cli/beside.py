@@ -1,4 +1,4 @@
-"""Settings that have no effect beside others: refused or told of rather than passed over."""
+"""Report settings that have no effect in combination with others."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "prec
 def refuse_without_effect(
     words: Sequence[str], members: int, files: bool, fit: str | None, scales: Sequence[float]
 ) -> None:
-    """Refuse what the command line sets and nothing would look at.
+    """Refuse settings on the command line that would have no effect.
 
     Args:
         words: of the command line, each KEY=VALUE.
@@ -58,7 +58,7 @@ def refuse_without_effect(
 
 
 def tell_without_effect(words: Sequence[str], task: str) -> None:
-    """Say what the command line of train.py sets and its task does not look at."""
+    """Say which settings on the command line of train.py its task does not use."""
     of_others = {group for other, groups in _OF_TASK.items() if other != task for group in groups}
     for word in _typed(words):
         if word.key.partition(".")[0] in of_others and is_first_process():
@@ -66,5 +66,5 @@ def tell_without_effect(words: Sequence[str], task: str) -> None:
 
 
 def _typed(words: Sequence[str]) -> list[Word]:
-    """Settings without the prefix that they got on their way to Hydra."""
+    """The settings as typed, without the prefix that was added for Hydra."""
     return [split(text)._replace(prefix="") for text in words]

@@ -1,4 +1,4 @@
-"""What an earlier run left in the folder of a new one."""
+"""Detect the results of an earlier run in the output folder of a new one."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands train and predict: what is typed is checked before torch is imported."""
+"""Entry points of train.py and predict.py: check the command line before torch is imported."""
 
 import io
 import sys
@@ -57,7 +57,7 @@ def _run(command: str, task: Callable[[Any], Any]) -> None:
 
 @one_line_errors
 def _prepare(command: str, argv: list[str]) -> list[str]:
-    """The command line as Hydra shall read it."""
+    """Check a command line; returns it as Hydra is to read it."""
     if command == "train" and any(word.startswith("resume=") for word in argv):
         from digits.cli.resuming import expanded  # opens a checkpoint, with torch
 

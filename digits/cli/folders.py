@@ -1,4 +1,4 @@
-"""The folders of runs: each run its own, and none for a run that never began."""
+"""Output folders: unique per run, and removed again when a run is refused before it starts."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What --help and --info print: examples, and the groups with the comments of `conf/`."""
+"""Print --help and --info: examples, groups and settings with the comments of `conf/`."""
 
 import re
 import sys

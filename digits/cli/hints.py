@@ -1,4 +1,4 @@
-"""What somebody meant by a setting or option that there is not."""
+"""Suggest the setting that a misspelt key most likely means."""
 
 import difflib
 from collections.abc import Sequence

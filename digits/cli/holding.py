@@ -1,4 +1,4 @@
-"""A folder of outputs belongs to one run at a time."""
+"""Lock an output folder, so that only one run writes into it."""
 
 import os
 from collections.abc import Iterator

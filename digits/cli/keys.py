@@ -1,4 +1,4 @@
-"""The words of a command line against the groups and settings that there are."""
+"""Check the keys of a command line against the existing groups and settings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def options_of(group: str, own: Sequence[str]) -> list[str]:
 
 
 def as_group(word: Word, there: Sequence[str]) -> Word:
-    """The word of a group, after a look at its options.
+    """Check the option that is chosen of a group; returns the word as it is.
 
     Raises:
         DigitsError: there is no such option.
@@ -67,7 +67,7 @@ def refuse_strange_groups(groups: Sequence[Word], choices: Mapping[str, Any], co
 
 
 def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool) -> Word:
-    """The word of a setting, added where it is declared but in no file, quoted if it is a path.
+    """Check a setting; returns its word with a `+` where no file has it, quoted if it is a path.
 
     Args:
         word: as typed.
@@ -103,8 +103,8 @@ def _is_optional(key: str, config: Mapping[str, Any]) -> bool:
 
 
 def _elsewhere(key: str, groups: Collection[str]) -> str | None:
-    """Where a setting is that the chosen option of its group lacks: in another option, such as
-    `data=coco`, or among those that predict.py replaces in a checkpoint."""
+    """Where a setting exists that the chosen option of its group lacks: in another option, such
+    as `data=coco`, or among the arguments that predict.py replaces in a checkpoint."""
     group, _, rest = key.partition(".")
     for path in sorted((CONF / group).glob("*.yaml")) if rest else ():
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

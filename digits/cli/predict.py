@@ -1,4 +1,4 @@
-"""Read numbers: photos or detections to a submission."""
+"""The command predict.py: read numbers in photos, or in stored detections."""
 
 import re
 from collections.abc import Sequence

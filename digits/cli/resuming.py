@@ -1,4 +1,4 @@
-"""`resume=RUN`: the command of a run with what is given beside it, going on from its last.ckpt."""
+"""`resume=RUN`: replace it by the command of that run, continued from its last.ckpt."""
 
 import os
 import re
@@ -22,12 +22,12 @@ _PER_START = ("output_dir", "run_dir", "ckpt_path", "resume", "trust")  # of eve
 
 
 def go_on(folder: Path) -> str:
-    """The command that goes on with a run."""
+    """The command that resumes a run."""
     return f"python train.py {shlex.quote(f'resume={folder}')}"
 
 
 def own_overrides() -> list[str]:
-    """What the command line says of settings: stored in checkpoints, for `resume=`."""
+    """The settings on the command line, which checkpoints store for `resume=`."""
     words = HydraConfig.get().overrides.task
     return [word for word in words if word.lstrip("+~").partition("=")[0] not in _PER_START]
 

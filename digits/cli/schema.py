@@ -69,7 +69,7 @@ COMMANDS: dict[str, type] = {"train": Train, "predict": Predict}
 
 
 def check(config: Mapping[str, Any], command: str) -> None:
-    """Hold the settings of a command to what is declared of them.
+    """Check the settings of a command against their declarations.
 
     Objects of other packages, which have no declaration here, are left to those who build them.
 
@@ -95,7 +95,7 @@ def is_path(declaration: Any) -> bool:
 
 
 def flatten(config: Mapping[str, Any], declaration: Any) -> Iterator[str]:
-    """The dotted keys of all settings that there are, declared ones that are not set included."""
+    """The dotted keys of all settings, those included that are declared but not set."""
     known = declared(declaration) if is_typeddict(declaration) else settings_of(config, declaration)
     for key in dict.fromkeys((*config, *(known or ()))):
         if key in HYDRA:

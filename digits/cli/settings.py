@@ -1,4 +1,4 @@
-"""Settings composed and checked before anything slow is imported."""
+"""Compose and check the settings before anything slow is imported."""
 
 import os
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _OF_FILES = {".ckpt": "ckpt", ".json": "detections"}  # settings that files with
 def checked(
     command: str, typed: Sequence[str], conf: str, more: str | None = None, sweep: bool = False
 ) -> tuple[list[str], DictConfig]:
-    """The words of a command line as Hydra shall read them, and what they compose to.
+    """Check a command line; returns its words as Hydra is to read them, and the configuration.
 
     Paths are quoted, settings that no file names are added, typing errors are refused with what was
-    probably meant, and every value is held to its declaration.
+    probably meant, and every value is checked against its declaration.
 
     Args:
         command: `train` or `predict`.

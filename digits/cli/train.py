@@ -1,4 +1,4 @@
-"""Train a detector or a recogniser: compose, fit, score."""
+"""The command train.py: train a detector or a recogniser, and score it."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the switches of Lightning's Trainer mean for the callbacks of a run."""
+"""Apply the switches of Lightning's Trainer to the callbacks of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path

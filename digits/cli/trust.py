@@ -1,4 +1,4 @@
-"""The setting `trust`: taken from the command line alone, since no file may vouch for itself."""
+"""The setting `trust`, which counts on the command line alone: no file may vouch for itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The words of a command line: each `KEY=VALUE`, in a form that Hydra reads as it was meant."""
+"""Parse the words of a command line, `KEY=VALUE`, and quote paths for Hydra."""
 
 import glob
 import os

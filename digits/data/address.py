@@ -1,4 +1,4 @@
-"""A picture from an http(s) address, bounded in size and time."""
+"""Download a picture from an http(s) address, with limits on size and time."""
 
 import re
 from concurrent.futures import Future

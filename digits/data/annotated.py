@@ -1,4 +1,4 @@
-"""Photos of one folder and the digits in them, wherever the annotations came from."""
+"""A data set of annotated photos in one folder, whatever the format of the annotations."""
 
 import os
 import unicodedata

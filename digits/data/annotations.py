@@ -1,4 +1,4 @@
-"""Annotated photos as a few arrays: hundreds of thousands are cheap to hold and to copy."""
+"""Annotations as a few arrays, cheap to hold and to copy for hundreds of thousands of photos."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which digit a category of somebody's data set is: its name decides, whatever its id."""
+"""Map the categories of a data set to digits, by their names."""
 
 import re
 from collections.abc import Iterable, Mapping

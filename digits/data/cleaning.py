@@ -1,4 +1,4 @@
-"""Boxes as people annotate them, made fit for training and scoring; one warning says what was done.
+"""Clean annotated boxes for training and scoring; one warning lists what was changed.
 
 What is certainly wrong for a whole file (boxes as shares of the photo) is refused.
 """

@@ -1,4 +1,4 @@
-"""COCO data sets of digits, and `data=coco`: a folder of photos and labels in any usual layout."""
+"""COCO data sets, and `data=coco`: photos and labels in any of the usual layouts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""COCO JSON of digits: its declared shape, read into a few arrays; and its items written."""
+"""Read COCO JSON into arrays, and write its entries."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whether a source of photos is what `digits.types.PhotoDataset` says, before it is used."""
+"""Check that a source of photos fulfils `digits.types.PhotoDataset`."""
 
 import torch
 from torch import Tensor

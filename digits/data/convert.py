@@ -1,4 +1,4 @@
-"""Turn a data set of another layout into the course's.
+"""Convert a data set of another layout to the course's.
 
 `python -m digits.data.convert IN OUT` reads what `data=coco data.root=IN` reads (Roboflow's COCO
 export, a YOLO folder, the course's layout) and writes OUT/train/, OUT/train.json and so on. Photos

@@ -1,4 +1,4 @@
-"""What the commands share that write a split of a data set again, changed."""
+"""Shared parts of the commands that derive a data set from a split of another."""
 
 import argparse
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reads digitStruct.mat, SVHN's annotation file (MATLAB v7.3, which is HDF5)."""
+"""Read digitStruct.mat, the annotations of SVHN (MATLAB v7.3, which is HDF5)."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A split seen from further away: its photos' surroundings extended until digits are small.
+"""Derive a split with smaller digits, by extending the surroundings of its photos.
 
 `python -m digits.data.distant DIR OUT` makes a harder `valid` of a data set in the course's layout,
 since test photos frame digits smaller: OUT/valid/ and OUT/valid.json, for `data=coco`.

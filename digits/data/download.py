@@ -1,4 +1,4 @@
-"""Downloads a file over HTTP: resumed where it broke, checked, and in place only when whole."""
+"""Download a file over HTTP: resumed after a break, verified, and renamed only when complete."""
 
 import hashlib
 import os

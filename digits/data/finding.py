@@ -1,4 +1,4 @@
-"""What `photos=` means: folders, patterns, files and addresses to files of photos."""
+"""Find the photos that `photos=` names: folders, patterns, files, addresses."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""Photos of any names, without labels."""
+"""A data set of unlabelled photos with any file names."""
 
 from pathlib import Path
 

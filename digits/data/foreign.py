@@ -1,4 +1,4 @@
-"""Augmentations of other libraries and of a user's own, held to the contract of ours.
+"""Adapt augmentations of other libraries or of the user, and check that they move the boxes.
 
 Boxes move with the pixels, or the augmentation is refused before training starts: torchvision's v2
 transforms and what is built from them see `tv_tensors`, albumentations get their boxes as they

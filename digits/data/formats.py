@@ -1,4 +1,4 @@
-"""Which files are photos that can be read here."""
+"""File formats of photos that can be read."""
 
 import os
 from functools import cache

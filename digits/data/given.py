@@ -1,4 +1,4 @@
-"""Photos as a Python program has them: files, pictures, arrays, tensors; loads no torch itself."""
+"""Open photos given from Python: files, pictures, arrays, tensors; loads no torch itself."""
 
 import os
 import sys

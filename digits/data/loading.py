@@ -1,4 +1,4 @@
-"""Photos to batches; without Lightning, which takes predict.py seconds to import."""
+"""DataLoaders of photos; without Lightning, which would slow the start of predict.py by seconds."""
 
 import ctypes
 import os

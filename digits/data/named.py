@@ -1,4 +1,4 @@
-"""Data sets as a command line names them."""
+"""The arguments of predict.py that select a data set."""
 
 import shlex
 from collections.abc import Mapping

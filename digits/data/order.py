@@ -1,4 +1,4 @@
-"""The order of training photos, and the random draws of each: functions of seed and epoch alone.
+"""The order of training photos and their random draws, as functions of seed and epoch alone.
 
 So a run that was stopped goes on as an undisturbed one, with any number of loading processes.
 """

@@ -1,4 +1,4 @@
-"""Paths that settings hold, and what lies below them."""
+"""Paths in settings, the files below a folder, and image ids from file names."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Photo files to tensors or pictures, of every common file and pixel format."""
+"""Read photo files of any common format as tensors or pictures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

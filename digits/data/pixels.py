@@ -1,4 +1,4 @@
-"""Pixels of every common format as 8-bit RGB."""
+"""Convert pixels of any common format to 8-bit RGB."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A split seen again: every photo cropped, widened and stretched at random, several times over.
+"""Derive a split by cropping, widening and stretching each photo at random, several times.
 
 `python -m digits.data.reframed DIR OUT` makes a second `valid` of a data set in the course's
 layout, three reads of each photo, so that smaller differences show than on valid itself: OUT/valid/

@@ -1,4 +1,4 @@
-"""The place of a training in its data, which its checkpoints hold."""
+"""A data module whose position in the training is stored in checkpoints."""
 
 from collections.abc import Callable, Sized
 from typing import Any

@@ -1,4 +1,4 @@
-"""SVHN's own distribution (full numbers): fetched, unpacked, split, and read as COCO.
+"""SVHN's original distribution (full numbers): downloaded, unpacked, split, read as COCO.
 
 Source: Netzer et al. 2011, http://ufldl.stanford.edu/housenumbers/, for non-commercial use.
 """

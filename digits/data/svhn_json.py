@@ -1,4 +1,4 @@
-"""SVHN's annotation file, digitStruct.mat, turned into COCO JSON."""
+"""Convert digitStruct.mat, the annotations of SVHN, to COCO JSON."""
 
 import itertools
 import json

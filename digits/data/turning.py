@@ -1,4 +1,4 @@
-"""Upright boxes of boxes that a tool has turned about their centres."""
+"""Upright bounding boxes of rotated boxes."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Boxes under a projective warp, and photos extended beyond their edges."""
+"""Warp boxes projectively, and extend photos beyond their edges."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Data sets written in the course's layout."""
+"""Write data sets in the course's layout."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Data sets in YOLO's form: data.yaml, and a text file of shares of the photo beside each photo."""
+"""Read data sets in the YOLO format: data.yaml and a text file of labels per photo."""
 
 import os
 import unicodedata

@@ -1,4 +1,4 @@
-"""YOLO's text files: a class and shares of the photo on each line."""
+"""Read the label files of YOLO: a class and relative coordinates per line."""
 
 from collections.abc import Iterator
 from pathlib import Path

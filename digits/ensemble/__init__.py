@@ -1,4 +1,4 @@
-"""Several members' detections fused; used only where valid says that they are better together."""
+"""Fuse the detections of several members, where that scores better on valid."""
 
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion

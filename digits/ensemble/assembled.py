@@ -1,4 +1,4 @@
-"""Checkpoints and the fusion fitted to them, in memory together."""
+"""Load several checkpoints and the fusion fitted to them."""
 
 from collections.abc import Sequence
 from pathlib import Path

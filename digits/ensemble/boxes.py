@@ -1,4 +1,4 @@
-"""One photo's boxes through ensemble-boxes, behind border checks."""
+"""Weighted boxes fusion of one photo by ensemble-boxes, with its inputs checked."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Checkpoints to members, one model at a time; detections are kept and not made again."""
+"""Run each member on the photos, one model at a time; detections are cached."""
 
 import inspect
 import os

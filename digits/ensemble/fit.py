@@ -1,4 +1,4 @@
-"""Fit a fusion to labelled photos, and compare it with every member by cross-fitting."""
+"""Fit a fusion to labelled photos, and compare it with each member by cross-fitting."""
 
 from collections.abc import Sequence
 from typing import Any

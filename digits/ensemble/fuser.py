@@ -1,4 +1,4 @@
-"""Whole splits fused on all cores."""
+"""Fuse whole splits on all cores."""
 
 import os
 from collections.abc import Iterator, Sequence

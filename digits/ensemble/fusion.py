@@ -1,4 +1,4 @@
-"""How several members' detections of a photo become one set."""
+"""Fuse several members' detections of a photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

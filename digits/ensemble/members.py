@@ -1,4 +1,4 @@
-"""The members of a fusion: found on the disk, read, and held to the same photos."""
+"""The members of a fusion: find their files, read them, check that the photos are the same."""
 
 import glob
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How several members are fused, as a configuration says it."""
+"""The options of a fusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

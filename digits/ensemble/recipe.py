@@ -1,4 +1,4 @@
-"""What valid decided about a fusion: the settings, and which source each task takes."""
+"""The result of fitting a fusion on valid: its settings, and the source that each task takes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Checkpoints, or detections without any model, fused: what they are fitted to."""
+"""Fuse checkpoints or stored detections: fit on valid, then submit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The declared shape of a fusion.json."""
+"""The schema of fusion.json."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

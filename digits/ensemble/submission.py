@@ -1,4 +1,4 @@
-"""Members and what valid decided about them to one submission."""
+"""Write the submission of a fusion."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict

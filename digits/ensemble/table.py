@@ -1,4 +1,4 @@
-"""The table of a fusion."""
+"""Print the table of a fusion."""
 
 from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""A fusion's weights, IoU and score floor, searched for on labelled photos."""
+"""Search for the weights, IoU and score floor of a fusion on labelled photos."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

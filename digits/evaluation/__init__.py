@@ -1,1 +1,1 @@
-"""Figures: mAP of boxes, accuracy of numbers, what confidences are worth, and their pictures."""
+"""Metrics and plots: mAP of boxes, accuracy of numbers, calibration of confidences."""

@@ -1,4 +1,4 @@
-"""What confidences are worth: coverage at an accuracy, calibration error."""
+"""Metrics of confidences: coverage at an accuracy, expected calibration error."""
 
 import numpy as np
 

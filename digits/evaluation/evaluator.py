@@ -1,4 +1,4 @@
-"""Scores of a whole split: mAP of the boxes, accuracy of the numbers; exact under DDP."""
+"""Metrics of a whole split: mAP of the boxes, accuracy of the numbers; exact under DDP."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast

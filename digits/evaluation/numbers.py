@@ -1,4 +1,4 @@
-"""Figures of whole numbers."""
+"""Metrics of whole numbers: accuracy and digit error rate."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Photos as read, for people: boxes, digits, number and confidence, alone or on a sheet."""
+"""Draw photos with the boxes, number and confidence that were read."""
 
 from collections.abc import Sequence
 from functools import cache

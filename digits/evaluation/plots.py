@@ -1,4 +1,4 @@
-"""What figures look like: coverage, reliability, confusion."""
+"""Plot coverage, reliability and confusion."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

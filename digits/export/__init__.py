@@ -1,1 +1,1 @@
-"""Models as files that other programs run: python -m digits.export best.ckpt model.onnx."""
+"""Export models to files for other programs: python -m digits.export best.ckpt model.onnx."""

@@ -1,4 +1,4 @@
-"""Write a model as one file that reads numbers without torch.
+"""Export a model to one file that reads numbers without torch.
 
 python -m digits.export small model.onnx
 python -m digits.export outputs/train/.../best.ckpt model.xml photos=FOLDER

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: all that reading a number takes beside the networks."""
+"""The description in an exported file: all that reading needs besides the networks."""
 
 import base64
 import binascii

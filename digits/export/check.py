@@ -1,4 +1,4 @@
-"""Whether an exported file finds and reads what its checkpoint does."""
+"""Compare an exported file with its checkpoint."""
 
 from collections.abc import Sequence
 from typing import cast

@@ -1,4 +1,4 @@
-"""A checkpoint to the file of another program: ONNX, and from that OpenVINO."""
+"""Convert a checkpoint to ONNX, and that to OpenVINO."""
 
 import shutil
 import warnings

@@ -1,4 +1,4 @@
-"""Reading numbers with an exported file: no torch."""
+"""Read numbers with an exported file, without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path

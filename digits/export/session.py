@@ -1,4 +1,4 @@
-"""Exported files, run by ONNX Runtime or OpenVINO; no torch."""
+"""Run exported files by ONNX Runtime or OpenVINO, without torch."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""A detector and photos to detections, streamed."""
+"""Run a detector on photos, as a stream."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A line per photo: for people on the console, or JSON for programs on stdout."""
+"""Print a line per photo: for people, or as JSON for programs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Options that travel together through prediction."""
+"""Options of prediction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

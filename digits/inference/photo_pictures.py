@@ -1,4 +1,4 @@
-"""A picture of every photo as it was read, or of those to look at."""
+"""Draw a picture of each photo as read, or of the doubtful ones."""
 
 from pathlib import Path
 

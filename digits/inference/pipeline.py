@@ -1,4 +1,4 @@
-"""The one way from detections to a submission: read, refine, write, score, show.
+"""From detections to a submission: read, refine, write, score, show.
 
 One detector and a fusion of many differ only in where their detections come from.
 """

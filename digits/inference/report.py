@@ -1,4 +1,4 @@
-"""Figures and pictures of a split, collected photo by photo."""
+"""Collect the metrics and pictures of a split, photo by photo."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

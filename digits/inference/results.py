@@ -1,4 +1,4 @@
-"""The number of a photo as people, files and programs are shown it."""
+"""The result of a photo, as files and programs get it."""
 
 from dataclasses import dataclass
 from typing import Any

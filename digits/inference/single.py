@@ -1,4 +1,4 @@
-"""One checkpoint to a submission, photo by photo."""
+"""Predict with one checkpoint, photo by photo."""
 
 from collections.abc import Iterator
 

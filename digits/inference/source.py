@@ -1,4 +1,4 @@
-"""What a source of detections gives, and who reads it: one detector and a fusion of many alike."""
+"""A source of detections, the same for one detector and a fusion, and how it is read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The files of a submission: streamed, complete, and there only when they are whole."""
+"""Write the files of a submission: streamed, and renamed when complete."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Batches of photos on several threads, each with its share of the cores."""
+"""Run batches of photos on several threads, each with its share of the cores."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

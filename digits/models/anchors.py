@@ -1,4 +1,4 @@
-"""Anchors of digit heights on the pyramid maps that suit them; torch only."""
+"""Anchors by digit height, on the pyramid maps that suit them; torch only."""
 
 # mypy: allow-subclassing-any
 

@@ -1,4 +1,4 @@
-"""What a backbone brings to a detector, and the box heads to choose from; torch only."""
+"""The description of a backbone for a detector, and box heads; torch only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What passes from photos to the parts of the detector: padded batches; torch only."""
+"""Padded batches of photos, boxes and targets; torch only."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

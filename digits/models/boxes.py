@@ -1,4 +1,4 @@
-"""Arithmetic of boxes for whole batches: overlap, regression, bounds; torch only.
+"""Box arithmetic for whole batches: IoU, regression, clipping; torch only.
 
 Boxes are xyxy. All functions work on any leading dimensions, which stand for photos, maps or
 classes, so that what they cost in calls does not grow with the number of photos.

@@ -1,4 +1,4 @@
-"""Assembles Faster R-CNN for digits: backbone, anchors, proposals, box heads, transform."""
+"""Build the Faster R-CNN for digits: backbone, anchors, proposals, box heads, transform."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The heads of regions of interest on whole batches: training samples, detections; torch only."""
+"""The RoI heads for whole batches: training samples, detections; torch only."""
 
 # mypy: allow-subclassing-any
 

@@ -1,4 +1,4 @@
-"""Photos of several padded sizes in one batch, each as if it were alone; torch only.
+"""Mask the padding of photos of several sizes in one batch; torch only.
 
 A network sees padding: convolutions at the edge, squeeze and excitation in its means. So what lies
 beyond a photo's own padded size is set to zero, what convolutions take for the outside, before

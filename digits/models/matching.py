@@ -1,4 +1,4 @@
-"""Which boxes are trained as digits and which as background, for a whole batch; torch only."""
+"""Match and sample boxes as digits or background, for a whole batch; torch only."""
 
 from typing import NamedTuple
 

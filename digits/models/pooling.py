@@ -1,4 +1,4 @@
-"""Features of boxes from a pyramid, for a whole batch at once; torch only."""
+"""RoI features from a pyramid, for a whole batch at once; torch only."""
 
 # mypy: allow-subclassing-any
 

@@ -1,4 +1,4 @@
-"""torchvision imported without torch's compiler, which takes longer than all else together.
+"""Import torchvision without torch's compiler, which takes longer than all else together.
 
 Its RoI pooling asks `torch._dynamo` one question, and only where torchvision lacks operators of its
 own or algorithms must be deterministic; importing that for the question takes longer than torch.

@@ -1,4 +1,4 @@
-"""Photos of many sizes resized at once, by two matrix products; torch only."""
+"""Resize photos of many sizes at once, by two matrix products; torch only."""
 
 from collections.abc import Sequence
 

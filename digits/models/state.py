@@ -1,4 +1,4 @@
-"""Weights from a file, held to what a network expects before memory is taken for them."""
+"""Check state dicts from files before memory is allocated for them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Photos to the detector's input; torch only."""
+"""Resize, normalise and batch photos for the detector; torch only."""
 
 # mypy: allow-subclassing-any
 

@@ -1,4 +1,4 @@
-"""Pretrained weights, by name from torchvision or from a file, read without unpickling code."""
+"""Load pretrained weights, by name from torchvision or from a file, without unpickling code."""
 
 from pathlib import Path
 from urllib.error import URLError

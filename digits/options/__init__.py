@@ -1,1 +1,1 @@
-"""What every setting may be: one declaration per group, of command lines and of checkpoints."""
+"""Declarations of all settings, by group: types and ranges, for command lines and checkpoints."""

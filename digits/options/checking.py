@@ -1,4 +1,4 @@
-"""A group of settings held to its declaration: one line says what does not fit."""
+"""Check a group of settings against its declaration."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Values and types in the words of a message."""
+"""Describe values and declared types in error messages."""
 
 import difflib
 from collections.abc import Iterable

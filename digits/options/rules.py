@@ -1,4 +1,4 @@
-"""What types cannot say of settings: values that exclude one another, numbers with an exception."""
+"""Rules that types cannot express: settings that exclude one another, special values."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

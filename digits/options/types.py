@@ -1,4 +1,4 @@
-"""Kinds of values that settings share."""
+"""Types shared by the declarations of settings."""
 
 from typing import Annotated, Any, TypedDict
 

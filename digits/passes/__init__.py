@@ -1,1 +1,1 @@
-"""What a detector finds in photos, and where it looks a second time; numpy only."""
+"""Detections of several passes, and where the second pass looks; numpy only."""

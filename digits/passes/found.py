@@ -1,4 +1,4 @@
-"""Detections of many photos in arrays, between passes and at the end."""
+"""Detections of many photos as padded arrays."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

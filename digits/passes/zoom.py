@@ -1,4 +1,4 @@
-"""Where a second pass over an enlarged part of a photo finds small digits; numpy only.
+"""The second pass: detect small digits again in an enlarged part of the photo; numpy only.
 
 A detector that resizes photos to a fixed short side leaves some ten pixels to the digits of a
 photo of a whole door. So where the digits found are small in their photo, the part around them is

@@ -1,4 +1,4 @@
-"""Detections become a number: rules, a calibrated reader, and their comparison.
+"""Read the number from detections: by rules, or by a calibrated reader.
 
 A reader takes one photo's detections and returns a `digits.types.Reading`: the number, the boxes
 that it is made of, its confidence, and the second most probable number.

@@ -1,4 +1,4 @@
-"""Compare all readers on detections, without a model.
+"""Compare all readers on stored detections, without a model.
 
 python -m digits.reading detections.json --labels valid.json [--picture coverage.png] [--ablate]
 """

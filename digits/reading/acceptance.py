@@ -1,4 +1,4 @@
-"""Which numbers are accepted without a look: what tells numbers from walls.
+"""Decide which numbers are accepted without review: they must look unlike bare walls.
 
 A calibrated confidence is the probability that a number is right where there is one; a wall with a
 window like a 0 was in no valid photo. So the detector's score counts as well, and a lone digit

@@ -1,4 +1,4 @@
-"""Each digit's box again, a little moved, for the scoring of a submission."""
+"""Add slightly moved copies of each box to a submission."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What a reader takes and returns."""
+"""The interface of readers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The reader that is fitted to labelled detections."""
+"""The calibrated reader, fitted to labelled detections."""
 
 from collections.abc import Sequence
 from typing import cast

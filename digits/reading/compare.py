@@ -1,4 +1,4 @@
-"""All rules on the same detections, in one table."""
+"""Compare all readers on the same detections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Figures of a fitted reader on the photos that it was fitted to: each photo held out once."""
+"""Score a fitted reader on the photos that it was fitted to, by cross-fitting."""
 
 from collections.abc import Sequence
 

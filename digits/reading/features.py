@@ -1,4 +1,4 @@
-"""What speaks for and against a box: the evidence that the calibrated reader weighs."""
+"""The evidence for and against each box, which the calibrated reader weighs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

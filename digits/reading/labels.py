@@ -1,4 +1,4 @@
-"""True digits from a COCO file alone, without its photos."""
+"""Read the true digits from a COCO file, without its photos."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Boxes made to look like SVHN's: one height per row, neighbours that touch, integer edges."""
+"""Refine boxes to SVHN's conventions: one height per row, neighbours that touch, integer edges."""
 
 from collections.abc import Sequence
 

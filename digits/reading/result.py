@@ -1,4 +1,4 @@
-"""The number of a photo as a Python program gets it."""
+"""The result of a photo for Python programs."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The declared shape of a fitted reader, as checkpoints and fusion.json hold it."""
+"""The schema of a fitted reader, in checkpoints and fusion.json."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The recogniser's opinion and the detector's weighed together: the most probable number.
+"""Combine the recogniser's and the detector's evidence into the most probable number.
 
 A number is read in one of a photo's rows. Which row, and what it says, is unknown, so each string
 of digits gets the sum over rows of exp(weights x evidence); these sums, as shares, are its

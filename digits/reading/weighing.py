@@ -1,4 +1,4 @@
-"""Evidence weighed with plain numbers: which boxes are digits, and how sure the number is."""
+"""Decide by weighted evidence which boxes are digits, and how sure the number is."""
 
 import math
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What people look at: learning curves, and a page for a run, a prediction, a fusion, a sweep."""
+"""Learning curves, and report.html for a run, a prediction, a fusion or a sweep."""

@@ -1,4 +1,4 @@
-"""Figures as SVG inside a page, in the page's own colours and typeface."""
+"""Plots as inline SVG in the colours and typeface of the page."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Learning curves as a picture: of one run, or of several.
+"""Plot the learning curves of one run or several.
 
 python -m digits.report.curves RUN_OR_SWEEP [...] [--out curves.png]
 """

@@ -1,4 +1,4 @@
-"""The figures of metrics.json in groups, with names for people."""
+"""Group and name the figures of metrics.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The photos that a report shows: the surest wrong ones, or the least sure, and some others."""
+"""Select the photos that a report shows: surest wrong, or least sure, and some others."""
 
 import io
 from collections.abc import Callable, Iterable, Sequence

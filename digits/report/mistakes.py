@@ -1,4 +1,4 @@
-"""What is wrong with a number: digits missed, invented, confused, or in another order."""
+"""Classify the mistakes in a number: digits missed, invented, confused, or in another order."""
 
 from difflib import SequenceMatcher
 

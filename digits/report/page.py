@@ -1,4 +1,4 @@
-"""report.html: one page, without anything from elsewhere, of what a folder of outputs holds."""
+"""Write report.html, a self-contained page about a folder of outputs."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""What a training logged: the history of a run, from its metrics.csv."""
+"""Read the history of a run from its metrics.csv."""
 
 import csv
 from collections import defaultdict

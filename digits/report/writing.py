@@ -1,4 +1,4 @@
-"""What is written about the runs of a folder when they end: their curves, and the page."""
+"""Write the curves and the report of a finished run or sweep."""
 
 from pathlib import Path
 

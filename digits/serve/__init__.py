@@ -1,1 +1,1 @@
-"""A web page that reads the numbers of photos that are dropped on it: python -m digits.serve."""
+"""A web page that reads the numbers in photos dropped on it: python -m digits.serve."""

@@ -1,4 +1,4 @@
-"""The application: the page, and one photo at a time to its number."""
+"""The web application: the page, and the endpoint that reads a photo."""
 
 # mypy: disable-error-code="misc"
 

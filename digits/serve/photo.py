@@ -1,4 +1,4 @@
-"""Bytes that someone sent to a photo, without trusting them."""
+"""Decode an uploaded photo, without trusting it."""
 
 import base64
 import io

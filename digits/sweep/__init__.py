@@ -1,1 +1,1 @@
-"""Sweeps: the directories and devices of their jobs, and the table that compares them."""
+"""Sweeps: folders and devices of the jobs, and the table that compares them."""

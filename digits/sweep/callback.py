@@ -1,4 +1,4 @@
-"""The jobs of a sweep, for Hydra: a callback and a decorator."""
+"""Run the jobs of a sweep: a callback of Hydra and a decorator."""
 
 import functools
 import gc

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: how their directories are called, and on which device each trains."""
+"""Folder names and devices of the jobs of a sweep."""
 
 import re
 from typing import Any

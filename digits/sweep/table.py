@@ -1,4 +1,4 @@
-"""The table of a sweep, from the files that its jobs left."""
+"""The table of a sweep, from the files of its jobs."""
 
 import csv
 import shlex

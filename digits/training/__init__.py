@@ -1,1 +1,1 @@
-"""Training: the LightningModule, schedules, callbacks, and the end of a run."""
+"""Training: LightningModules, schedules, callbacks, and the end of a run."""

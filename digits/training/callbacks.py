@@ -1,4 +1,4 @@
-"""A callback that shows pictures of readings in TensorBoard."""
+"""A callback that shows validation photos as read in TensorBoard."""
 
 from typing import Any
 

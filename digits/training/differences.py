@@ -1,4 +1,4 @@
-"""Settings of a run and of now: which differ, and which of those cannot work."""
+"""Compare the settings of a resumed run with those it was started with."""
 
 from collections.abc import Mapping
 from pathlib import Path

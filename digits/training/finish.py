@@ -1,4 +1,4 @@
-"""The end of a run: its checkpoints scored on valid, their readers fitted, the files written."""
+"""Finish a run: score its checkpoints on valid, fit their readers, write the files."""
 
 import shlex
 import shutil

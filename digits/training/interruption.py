@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a training ends after its step, saved, and says how to go on."""
+"""Stop a training after its step on Ctrl-C or SIGTERM, and save it."""
 
 import signal
 import threading

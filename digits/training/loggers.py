@@ -1,4 +1,4 @@
-"""metrics.csv: what a training logs, as rows that a resumed run continues."""
+"""Log to metrics.csv, which a resumed run continues."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The LightningModule: training and validation steps, metrics, optimizer."""
+"""The LightningModule of the detector: steps, metrics, optimizer."""
 
 from typing import Any
 

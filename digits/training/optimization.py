@@ -1,4 +1,4 @@
-"""Optimizer and schedule of a training, by steps or by the clock."""
+"""Optimizer and learning rate schedule, by steps or by time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Training in several processes: where one of them ends, the others say so and end too."""
+"""Report that another process of a distributed training has ended."""
 
 import re
 from collections.abc import Iterator

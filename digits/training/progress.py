@@ -1,4 +1,4 @@
-"""What a training shows: a bar of the epoch in a terminal, and a line per epoch that stays."""
+"""Show the progress of a training: a bar in a terminal, and a line per epoch."""
 
 import time
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The LightningModule that trains a recogniser on crops of rows."""
+"""The LightningModule of the recogniser: steps, metrics, optimizer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Going on with a run: its settings compared with those of now, its time with the budget."""
+"""Resume a run: compare its settings, and continue its timer."""
 
 from collections.abc import Mapping
 from dataclasses import replace

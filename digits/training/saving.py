@@ -1,4 +1,4 @@
-"""How checkpoints are written during a training: whole or not at all."""
+"""Write checkpoints atomically, and only if they are finite and fit on the disk."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A run as far as its last.ckpt goes, and whether anything is left to train."""
+"""The stored state of a run, and whether anything is left to train."""
 
 import json
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class _Training(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Stored:
-    """A run as far as its last.ckpt goes.
+    """The state of a run in its last.ckpt.
 
     Args:
         path: of the checkpoint.
@@ -68,7 +68,7 @@ class Stored:
     differing: tuple[str, ...] = ()
 
     def lies_in(self, folder: Path) -> bool:
-        """Whether the run goes on in its own folder."""
+        """Whether a folder is the run's own."""
         return self.path.resolve().parent == folder.resolve()
 
     def details(self) -> dict[str, str]:

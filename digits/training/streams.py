@@ -1,4 +1,4 @@
-"""Random streams that a resumed run takes up where they were left."""
+"""Random streams per epoch, which a resumed run continues."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: curves under `train/` and `val/`, photos, the final figures."""
+"""What TensorBoard shows: curves under `train/` and `val/`, photos, the final figures."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Synthetic photos of houses without a number: what a reader should say nothing about."""
+"""Synthetic photos of houses without a number, in which nothing should be read."""
 
 import numpy as np
 

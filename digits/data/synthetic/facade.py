@@ -1,4 +1,4 @@
-"""Windows, doors, railings and plants around a number that is seen from afar.
+"""Draw windows, doors, railings and plants around a distant number.
 
 A detector takes round and barred objects for digits, so photos that show much of a house show some.
 """

@@ -1,4 +1,4 @@
-"""Where house numbers stand in their photos, and in which colours: drawn from a table of real ones.
+"""Layouts and colours of house numbers, drawn from a table of real ones.
 
 The table samples SVHN train; `digits.data.synthetic.fit_layouts` writes it.
 """

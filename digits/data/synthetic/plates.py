@@ -1,4 +1,4 @@
-"""Plates of number signs, and painting on a sheet of premultiplied RGBA."""
+"""Draw the plate of a number sign on a sheet of premultiplied RGBA."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Draws a synthetic photo, and its boxes as annotators draw them."""
+"""Render a synthetic photo, with boxes as annotators draw them."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Clutter near a number: door frames, cables, slots, letters."""
+"""Draw clutter near a number: door frames, cables, slots, letters."""
 
 import cv2
 import numpy as np

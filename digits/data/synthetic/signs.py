@@ -1,4 +1,4 @@
-"""Number signs: a plate and the digits on it, on a flat sheet that is then warped onto a wall."""
+"""Draw a number sign, plate and digits, on a flat sheet that is then warped onto a wall."""
 
 import cv2
 import numpy as np

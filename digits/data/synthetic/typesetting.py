@@ -1,4 +1,4 @@
-"""A number typeset: each digit's ink and its place on a sheet."""
+"""Typeset a number: the ink and place of each digit on a sheet."""
 
 from dataclasses import dataclass
 

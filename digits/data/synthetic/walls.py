@@ -1,4 +1,4 @@
-"""Walls, and the noise that textures are made of.
+"""Draw walls, from noise.
 
 Pictures are float32 (H, W, 3), RGB in 0..1. Sizes follow the digits' height, so that bricks keep
 theirs relative to the number.
