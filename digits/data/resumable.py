@@ -15,6 +15,9 @@ class ResumableData(L.LightningDataModule):
         seed: of order and draws.
     """
 
+    train: Sized
+    valid: Sized
+
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.seed = seed

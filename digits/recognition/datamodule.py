@@ -27,6 +27,9 @@ class RowsDataModule(ResumableData):
         seed: of the order of training crops and of what is drawn for each.
     """
 
+    train: RowCrops
+    valid: RowCrops
+
     def __init__(
         self,
         open_split: SplitOpener,

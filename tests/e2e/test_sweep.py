@@ -41,7 +41,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]]:
     """Four jobs, of which one runs out of memory and two are refused; and how many detectors are
     alive as each of the others starts, and in the end."""
-    quiet, fit = train_script.quiet, train_script._fit
+    quiet, fit = train_script.quiet, train_script.fit
     alive: list[int] = []
 
     def count() -> None:
@@ -56,7 +56,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]]
     gc.collect()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_script, "quiet", count)
-        patch.setattr(train_script, "_fit", fit_at_second_try)
+        patch.setattr(train_script, "fit", fit_at_second_try)
         folder = tmp_path_factory.mktemp("swept") / "run"
         choices = ("optimizer=sgd,adamw", "trainer.devices=1,2")
         outcome = run_script("train", folder, SWEEP, *TINY, *TINY_DATA, *choices)
