@@ -14,7 +14,7 @@ _CHECKPOINTS = (outputs.BEST, outputs.LAST)
 
 
 def replace_training(folder: Path) -> None:
-    """Say that a training writes over an earlier run, and take out its curves.
+    """Report that a training overwrites an earlier run, and delete its TensorBoard events.
 
     TensorBoard would show the events of both as one run; all other files are replaced by name.
     """
@@ -26,7 +26,7 @@ def replace_training(folder: Path) -> None:
 
 
 def refuse_training(folder: Path) -> None:
-    """Refuse the folder of a training, or of a sweep, as that of a prediction.
+    """Refuse to write a prediction into the folder of a training or of a sweep.
 
     Raises:
         DigitsError: its figures and settings would be lost.
@@ -40,7 +40,7 @@ def refuse_training(folder: Path) -> None:
 
 
 def replace_prediction(folder: Path) -> None:
-    """Say that a prediction, once it has read its photos, writes over an earlier one.
+    """Report that a prediction will overwrite an earlier one, once its photos are read.
 
     Raises:
         DigitsError: as `refuse_training`.
@@ -50,7 +50,7 @@ def replace_prediction(folder: Path) -> None:
 
 
 def _tell(folder: Path, *names: str) -> bool:
-    """Say so, if the folder holds any of the files of an earlier run; whether it does."""
+    """Report whether the folder holds any of these files of an earlier run; returns it."""
     if not (folder / outputs.RUN).is_file() or not any((folder / name).is_file() for name in names):
         return False
     started: Any = ""

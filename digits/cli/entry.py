@@ -124,7 +124,7 @@ def _print_and_end(text: str) -> NoReturn:
 
 
 def _without(argv: list[str], words: list[str]) -> list[str]:
-    """What is left of a command line beside its settings: options and their values."""
+    """The command line without its settings: options and their values."""
     left = list(words)
     flags = []
     for text in argv:

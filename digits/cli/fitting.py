@@ -31,12 +31,12 @@ from digits.training.streams import EpochStreams
 
 @dataclass(frozen=True)
 class Run:
-    """A training as it was asked for.
+    """A training and its settings.
 
     Attributes:
         cfg: its settings.
         config: the same, resolved, as plain data.
-        stored: the run that it goes on with; None: a new one.
+        stored: the run that it resumes; None: a new one.
         interruption: stops it.
     """
 
@@ -54,7 +54,7 @@ class Run:
 def fit(
     run: Run, module: DigitDetector | DigitRecognizer, data: ResumableData, network: str
 ) -> TrainingCost | None:
-    """Say what is trained, and train it, unless a run that is gone on with is trained already.
+    """Print what is trained, and train it, unless the resumed run is trained already.
 
     Args:
         run: the training.
@@ -109,7 +109,7 @@ def _trainer(run: Run, timer: Timer, metrics: tuple[str, ...]) -> L.Trainer:
 
 
 def _loggers(cfg: DictConfig, steps: int | None) -> list[Any]:
-    """The loggers of a run; with steps, they go on with what lies in its folder."""
+    """The loggers of a run; given the steps done, they continue the logs in its folder."""
     loggers = []
     for one in filter(None, cfg.values()):
         purge = {"purge_step": steps} if one._target_.endswith(".TensorBoardLog") else {}

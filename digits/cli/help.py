@@ -17,7 +17,7 @@ _GROUP = re.compile(r"^\s*-\s+(?:override )?/?([\w/]+): *(\S+)(?:\s+#\s*(.*))?$"
 
 
 def show_help(command: str, conf: Path) -> str:
-    """What a command does, how it is called, its groups and settings."""
+    """The text of --help: description, examples, groups and settings of a command."""
     script = Path(sys.argv[0]).name
     called = script if script == f"digits-{command}" else f"python {command}.py"
     lines = [ABOUT[command].rstrip(), "", "Examples:"]
@@ -94,7 +94,7 @@ def _parts(
 
 
 def _first(path: Path) -> str:
-    """The first comment of a file that speaks to people."""
+    """The first comment of a file, without the directives of Hydra."""
     lines = path.read_text(encoding="utf-8").splitlines()
     said = (x.removeprefix("# ") for x in lines if x.startswith("# ") and "@package" not in x)
     return next(said, "")

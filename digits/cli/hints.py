@@ -27,7 +27,7 @@ _ALIASES = {
 
 
 def nearest(key: str, known: Sequence[str]) -> str | None:
-    """The setting or group that `key` most likely means; None where nothing is like it.
+    """The setting or group that `key` most likely means; None where none is similar.
 
     Args:
         key: as typed, such as `epochs` or `trainer.max_epoch`.

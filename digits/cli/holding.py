@@ -18,7 +18,7 @@ _held: set[int] = set()
 
 
 def _let_go() -> None:
-    """A loading process may outlive a run that was killed, and must not hold its folder."""
+    """A loading process may outlive a run that was killed, and must not keep its lock."""
     for place in _held:
         os.close(place)
     _held.clear()
@@ -35,7 +35,7 @@ def is_first_process() -> bool:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made where there is none, while the block runs.
+    """Lock a folder against other runs while the block runs; it is created if missing.
 
     The lock is on the folder itself, leaves nothing in it, and ends with the process however that
     ends. Where there are no such locks (Windows, some network disks), nobody is kept out.

@@ -16,7 +16,7 @@ from digits.resources import CONF
 
 
 def options_of(group: str, own: Sequence[str]) -> list[str]:
-    """The options of a group; none where there is no such group.
+    """The options of a group; an empty list for an unknown group.
 
     Args:
         group: its name.

@@ -115,7 +115,7 @@ def _photos(
 
 
 def _called(photos: object) -> str:
-    """What people call the photos."""
+    """The name of the photos in messages."""
     if not isinstance(photos, list):
         return str(photos)
     more = f" and {len(photos) - 2} more" if len(photos) > 2 else ""

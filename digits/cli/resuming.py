@@ -34,7 +34,7 @@ def own_overrides() -> list[str]:
 
 @one_line_errors
 def expanded(words: list[str]) -> list[str]:
-    """A command line that may hold `resume=RUN`, with the settings of that run in its place."""
+    """The command line with the settings of the run in the place of `resume=RUN`."""
     given = [word for word in words if not word.startswith("resume=")]
     runs = [word.partition("=")[2] for word in words if word.startswith("resume=")]
     if not runs or runs[-1] == "null":

@@ -31,7 +31,7 @@ _BARE: dict[str, Any] = {
 
 
 def switches(settings: DictConfig, folder: Path) -> dict[str, Any]:
-    """Arguments of the Trainer that replace what is set.
+    """Arguments of the Trainer that replace those in the settings.
 
     Args:
         settings: the group `trainer`.
@@ -48,7 +48,7 @@ def switches(settings: DictConfig, folder: Path) -> dict[str, Any]:
 def kept_callbacks(
     settings: DictConfig, callbacks: DictConfig, logged: bool, metrics: Sequence[str]
 ) -> list[Callback]:
-    """The callbacks of a run; a switch of the Trainer takes out those that it is about.
+    """The callbacks of a run, without those that a switch of the Trainer turns off.
 
     Args:
         settings, callbacks: the groups `trainer` and `callbacks`.
@@ -56,7 +56,7 @@ def kept_callbacks(
         metrics: of validation, such as `val/map`.
 
     Raises:
-        DigitsError: one monitors a metric of validation that there is not.
+        DigitsError: one monitors an unknown metric of validation.
     """
     unwanted: list[type[Callback]] = []
     if settings.barebones:

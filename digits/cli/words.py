@@ -69,7 +69,7 @@ def parse(word: Word) -> Override:
 
 
 def alternatives(word: Word) -> list[str]:
-    """The word once for every value of a sweep; once where it is none."""
+    """The word with each value of a sweep; the word alone where it is no sweep."""
     if word.value is None or word.prefix == "~":
         return [str(word)]
     override = parse(word)
@@ -88,7 +88,7 @@ def alternatives(word: Word) -> list[str]:
 
 
 def as_path(word: Word, sweep: bool) -> Word:
-    """The word of a setting that holds a path, quoted where it must be to be taken as typed.
+    """The word of a path, quoted where Hydra would not take it literally.
 
     Left as they are: text in quotes, null, interpolations, and in a sweep `a,b`. A path that exists
     is always taken literally.
@@ -113,7 +113,7 @@ def as_path(word: Word, sweep: bool) -> Word:
 
 
 def _at_home(key: str, raw: str) -> str:
-    """A path with `~` expanded; what is read and is not there may have such a name itself."""
+    """A path with `~` expanded; refused where it is to be read and does not exist."""
     path = os.path.expanduser(raw)
     if path != raw and key in _READ and not glob.has_magic(path) and not os.path.lexists(path):
         raise DigitsError(
@@ -124,7 +124,7 @@ def _at_home(key: str, raw: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text in quotes that Hydra takes off again."""
+    """Text in the quotes of Hydra."""
     return QuotedString(text, Quote.single).with_quotes()
 
 

@@ -61,7 +61,7 @@ class AnnotatedPhotos(Dataset[Item]):
         return load_photo(self.folder / self.file_names[index], size), self.target(index)
 
     def target(self, index: int) -> Target:
-        """The boxes of a photo, which is not read."""
+        """The target of a photo, without reading the photo."""
         rows = slice(self._starts[index], self._starts[index + 1])
         return {
             "boxes": torch.from_numpy(self._boxes[rows].copy()),
@@ -100,7 +100,7 @@ class AnnotatedPhotos(Dataset[Item]):
             check_photo(self.folder / name, self.size(index))
 
     def _find(self, missing: Sequence[int], source: Path) -> None:
-        """Photos whose names are written otherwise on the disk than in the annotations.
+        """Find photos whose file names differ from those in the annotations.
 
         Accents come composed or not (macOS), and some tools write the folder too, or backslashes.
         """

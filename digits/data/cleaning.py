@@ -17,7 +17,7 @@ _SAME_DIGIT_IOU = 0.9  # IoU from which two boxes are of one digit: neighbours o
 
 
 def boxes_by_photo(table: Annotations, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes sorted by photo and clipped to it.
+    """Sort the boxes by photo, and clip them to it.
 
     Boxes of less than a pixel, of no numbers or outside their photo are skipped, and so is a digit
     that is annotated twice.

@@ -44,7 +44,7 @@ class CocoDigits(AnnotatedPhotos):
 
 
 def open_split(split: str, root: str | None, verify: bool = True) -> AnnotatedPhotos:
-    """Open train, valid or test of a data set; what lies in its folder says in which layout.
+    """Open train, valid or test of a data set; its layout is detected from its files.
 
     That is the course's (`SPLIT/`, `SPLIT.json`), Roboflow's COCO export
     (`SPLIT/_annotations.coco.json`) or YOLO's (`data.yaml`), the first that is there. A test

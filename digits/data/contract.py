@@ -11,7 +11,7 @@ _MAX_CHECKED = 16  # photos, at most
 
 
 def checked(data: PhotoDataset) -> PhotoDataset:
-    """The source itself, if it has all that a source has and some of its photos are in order.
+    """Check that a source has all members of the protocol, and some of its photos.
 
     Those of the project are not looked at, since tests do that.
 
@@ -48,7 +48,7 @@ def checked(data: PhotoDataset) -> PhotoDataset:
 
 
 def _checked_ids(data: PhotoDataset, name: str) -> list[int]:
-    """The ids, all different: figures would count photos of one id as one."""
+    """The ids, checked to be unique: metrics would count photos of one id as one."""
     try:
         ids = [int(image_id) for image_id in data.image_ids]
     except (TypeError, ValueError) as error:

@@ -22,7 +22,7 @@ def parser(command: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def write(options: argparse.Namespace, change: Callable[[PhotoDataset], PhotoDataset]) -> None:
-    """Write the split, changed, and say how it is read.
+    """Write the changed split, and print the command that reads it.
 
     Args:
         options: of `parser`.

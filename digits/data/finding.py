@@ -28,7 +28,7 @@ _OURS = {
 
 
 def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
-    """The files that `photos=` means, sorted by path where one folder or pattern finds them.
+    """The photo files that `photos=` names; those of a folder or pattern sorted by path.
 
     Hidden files and folders, and pictures of earlier runs, are left out; linked folders are
     searched. Photos of formats that cannot be read here are named on the console.
@@ -76,7 +76,7 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
 
 
 def _unused(folder: Path, address: str, used: set[Path]) -> Path:
-    """A file for a picture, not that of another address of the same name."""
+    """A path for a downloaded picture that no other address uses."""
     path = folder / file_name(address)
     for number in count(2):
         if path not in used:

@@ -32,7 +32,7 @@ _MAX_ASTRAY = 0.2  # (share) of the tries in which a box may lie where nothing i
 
 
 def adapted(augmentation: Any) -> Augmentation:
-    """An augmentation in the form that training calls: `(photo, target)` to the same.
+    """Wrap an augmentation in the form that training calls: `(photo, target)` to the same.
 
     Args:
         augmentation: one of `digits.data.transforms`, which stays as it is; a transform of
@@ -90,7 +90,7 @@ class _Albumentations:
 
 
 def _checked(photo: Any, target: Any, name: str) -> tuple[Tensor, Target]:
-    """What an augmentation gave, as plain tensors; boxes clipped to the photo, slivers left out."""
+    """Check what an augmentation returned; plain tensors, boxes clipped, slivers left out."""
     if not isinstance(photo, Tensor) or photo.dtype != torch.uint8 or photo.shape[:-2] != (3,):
         got = f"{photo.dtype} {tuple(photo.shape)}" if isinstance(photo, Tensor) else type(photo)
         raise _refused(
@@ -150,7 +150,7 @@ def _astray(grey: np.ndarray, boxes: list[list[int]]) -> bool:
 
 
 def _name(function: Any) -> str:
-    """As people import it: without the private modules of its package."""
+    """Its import path without private modules."""
     named = function if hasattr(function, "__qualname__") else type(function)
     public = [part for part in named.__module__.split(".") if not part.startswith("_")]
     return ".".join([*public, named.__qualname__])

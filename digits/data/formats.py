@@ -12,7 +12,7 @@ _HEIF = {".heic", ".heif"}  # read where pillow-heif is installed
 
 @cache
 def readable_suffixes() -> frozenset[str]:
-    """Of the files that can be read here: some formats need a library or a build of Pillow."""
+    """Suffixes of readable photos: some formats need a library or a build of Pillow."""
     avif = {".avif"} if features.check("avif") else set()
     return frozenset(_SUFFIXES | avif | (_HEIF if find_spec("pillow_heif") else set()))
 

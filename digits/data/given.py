@@ -29,7 +29,7 @@ Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
 
 
 def listed(photos: Photo | Iterable[Photo]) -> tuple[list[Photo], bool]:
-    """Photos as a list, and whether it was one alone: of most kinds each can be iterated over."""
+    """The photos as a list, and whether a single one was given."""
     whole = str | bytes | Path | Image.Image | np.ndarray | IOBase
     one = isinstance(photos, whole) or _is_tensor(photos)
     if one or not isinstance(photos, Iterable):
@@ -87,7 +87,7 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
 
 
 def _instead(shape: tuple[int, ...], is_float: bool, is_tensor: bool) -> str:
-    """What to say for an array or a tensor of another type or shape, where that can be told."""
+    """A hint how to convert an array or tensor of another type or shape, if there is one."""
     if len(shape) == 4:
         return " (several photos: say reader.read(list(photos)))"
     if is_float:

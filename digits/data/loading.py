@@ -21,7 +21,7 @@ SplitOpener = Callable[[str], PhotoDataset]
 
 
 def collate(items: list[Item]) -> list[tuple[np.ndarray, dict[str, object]]]:
-    """A batch on its way from a loading process: arrays, which travel as plain bytes.
+    """Collate photos to arrays, which travel between processes as plain bytes.
 
     A tensor would travel through a file of its own in shared memory, which takes longer than
     reading a small photo.

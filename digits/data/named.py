@@ -8,7 +8,7 @@ _ANY = "photos=FOLDER"  # of a source that no command names
 
 
 def data_words(data: Mapping[str, Any], split: str = "test") -> str:
-    """How predict.py is told to read the photos of a configuration's data set.
+    """The arguments of predict.py that read a configuration's data set.
 
     Args:
         data: the group `data`; of a mixture, the source that its scores are of counts.

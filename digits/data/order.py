@@ -14,7 +14,7 @@ from torch.utils.data import BatchSampler, Dataset, Sampler
 
 
 class SeededIndex(NamedTuple):
-    """The position of an item, and the seed of all that is random about it in this epoch."""
+    """The position of an item, and the seed of its random draws in this epoch."""
 
     position: int
     seed: int
@@ -27,7 +27,7 @@ def mixed_seed(*numbers: int) -> int:
 
 @contextmanager
 def random_stream(seed: int) -> Iterator[None]:
-    """Within the block all draws on the CPU follow from this seed; outside it is as if never there.
+    """Seed all CPU random generators within the block, and restore them after it.
 
     Those of torch, and of `random` and `numpy.random`, which augmentations of others may draw from.
     """

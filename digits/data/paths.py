@@ -8,7 +8,7 @@ from digits.errors import DigitsError
 
 
 def path_text(key: str, value: object) -> str:
-    """The path that setting `key` holds.
+    """Check that a setting holds a path.
 
     Raises:
         DigitsError: it is not text; Hydra parses names such as 2023 and 2023_11 as numbers.

@@ -23,7 +23,7 @@ UPRIGHT = Geometric(zoom_out=0.6, stretch=0.08, reframe=0.1, rotate=0, shear=0, 
 
 
 class Reframed(Dataset[Item]):
-    """Photos that went through an augmentation, `copies` times each.
+    """Photos after an augmentation, `copies` times each.
 
     Copy k of the photo with the id i has the id `copies * i + k`, and depends on it and on the seed
     alone.

@@ -75,7 +75,7 @@ def main() -> None:
 def export(
     ckpt: Path, path: Path, photos: list[Tensor], recognizer: str, trust: tuple[str, ...] = ()
 ) -> None:
-    """Write the file of a checkpoint, if it reads what the checkpoint does.
+    """Export a checkpoint, if the file reads the same as the checkpoint.
 
     Args:
         ckpt: the checkpoint.

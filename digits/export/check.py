@@ -25,7 +25,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 def compare(
     ours: ExportedReader, theirs: NumberReader, photos: Sequence[Tensor]
 ) -> tuple[float, float, float]:
-    """One pass of the detector, alone and in batches, and the numbers read in the end.
+    """Compare the detections of one pass, alone and in batches, and the numbers read.
 
     Args:
         ours: of the file.

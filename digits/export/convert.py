@@ -58,7 +58,7 @@ def recognizer_to_onnx(recognizer: Recognizer) -> Any:
 def describe(
     loaded: Checkpoint, model: DigitRCNN, reader: Reader, recognizer: Recognizer | None
 ) -> About:
-    """What the file of a checkpoint says of itself.
+    """The description of an exported checkpoint.
 
     Args:
         loaded: the checkpoint.

@@ -19,7 +19,7 @@ SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
 def needed(library: str) -> Any:
-    """A library that exported files take.
+    """Import a library that exported files need.
 
     Raises:
         DigitsError: it is not installed.

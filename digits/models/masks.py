@@ -48,7 +48,7 @@ _masks: ContextVar[_Masks | None] = ContextVar("masks", default=None)
 
 @contextmanager
 def masked(batch: PhotoBatch) -> Iterator[None]:
-    """Layers that `mask_padding` was told of see each photo of the batch alone."""
+    """Within the block, the layers of `mask_padding` see each photo of the batch alone."""
     token = _masks.set(None if batch.uniform else _Masks(batch))
     try:
         yield
@@ -57,7 +57,7 @@ def masked(batch: PhotoBatch) -> Iterator[None]:
 
 
 def mask_padding(network: nn.Module) -> None:
-    """Make the layers that look at neighbours heed `masked`."""
+    """Register hooks that mask the padding before layers that look at neighbours."""
     for layer in network.modules():
         if isinstance(layer, nn.AdaptiveAvgPool2d):
             layer.register_forward_pre_hook(_blank)

@@ -11,7 +11,7 @@ from digits.models.boxes import constant, overlaps
 
 
 class Matches(NamedTuple):
-    """What boxes show; those that are neither digit nor background are not trained on."""
+    """The matches of boxes; those that are neither digit nor background are ignored."""
 
     which: Tensor
     """int64 `(B, N)`, index of the true digit that each overlaps most."""
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
 
 
 def match(truth: Truth, boxes: Tensor, high: float, low: float, every_digit: bool) -> Matches:
-    """What boxes show, as torchvision's Matcher finds it.
+    """Match boxes with the true digits, as torchvision's Matcher.
 
     Args:
         truth: of `B` photos.

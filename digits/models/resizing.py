@@ -12,7 +12,7 @@ _WASTE = 4.0  # photos are resized together until their tensor is so many times 
 
 
 def alike(shapes: np.ndarray) -> list[list[int]]:
-    """Photos whose sizes are so much alike that padding them to one costs little.
+    """Group photos of similar size, so that padding them to one size costs little.
 
     Args:
         shapes: int `(N, 2)`, height and width.

@@ -17,7 +17,7 @@ _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "ka
 
 
 class WithoutRandomWeights(TorchFunctionMode):
-    """Within it networks are built without drawing weights.
+    """Builds networks without initialising their weights.
 
     On the meta device, where there are none, drawing loads torch's compiler for three seconds.
     """
@@ -30,7 +30,7 @@ class WithoutRandomWeights(TorchFunctionMode):
 
 
 def to_state(content: object, where: str) -> State:
-    """Weights by name, `model.` in front of names left out.
+    """Check a state dict, and remove the prefix `model.` of its names.
 
     Args:
         content: what a file holds where weights belong.
@@ -58,7 +58,7 @@ def to_state(content: object, where: str) -> State:
 
 
 def misfits(state: Mapping[str, Tensor], network: nn.Module) -> str:
-    """What differs in names, shapes and kinds of numbers; empty where the weights fit.
+    """Describe differences in names, shapes and dtypes; empty where the weights fit.
 
     Half precision fits single precision, which it becomes.
 

@@ -19,7 +19,7 @@ _ROUNDS = 3  # of suppression between two looks at whether it has ended, for whi
 def suppress(
     boxes: Tensor, scores: Tensor, real: Tensor, limit: float, voting: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Which boxes of each group stay, and where voting moves all of them.
+    """Suppress the boxes of each group, and move them by voting.
 
     Args:
         boxes: `(G, N, 4)`, the surest of each group first.

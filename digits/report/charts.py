@@ -42,7 +42,7 @@ def svg(draw: Callable[[], Figure], label: str) -> Markup:
 
 
 def confidence_charts(gallery: Gallery) -> list[Markup]:
-    """What confidences are worth, where it is known which numbers are right."""
+    """Coverage and reliability, where the true numbers are known."""
     sure, right = np.array(gallery.confidence), np.array(gallery.right, dtype=bool)
     if len(right) < _FEWEST:
         return []

@@ -45,7 +45,7 @@ class Bars:
 
 
 def title(name: str) -> str:
-    """What people call a figure."""
+    """The name of a figure for people."""
     return NAMES.get(name, name.replace("_", " "))
 
 
@@ -59,7 +59,7 @@ def shown(value: float, name: str) -> str:
 
 
 def split(metrics: Mapping[str, Any]) -> tuple[dict[str, float], list[Bars]]:
-    """The single figures, and those that are many of a kind."""
+    """Split metrics into single figures and groups of similar ones."""
     numbers = {
         name: float(value)
         for name, value in metrics.items()

@@ -52,7 +52,7 @@ def write_page(folder: Path) -> Path:
 
 
 def _content(folder: Path, kind: str) -> dict[str, Any]:
-    """What the template shows."""
+    """The variables of the template."""
     metrics = _read(folder / outputs.METRICS)
     single, bars = figures.split(metrics)
     gallery = read_gallery(folder / outputs.GALLERY)
@@ -108,7 +108,7 @@ def _curves(folder: Path, kind: str) -> Markup | None:
 
 
 def _fusion(path: Path) -> dict[str, str]:
-    """What valid decided about a fusion, for people."""
+    """The settings of a fusion as fitted on valid, for people."""
     recipe = _read(path)
     used = convert(recipe.get("fusion") or {}, dict[str, Finite | list[Finite]], str(path))
     settings = {
