@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from digits import checkpoint, outputs
-from digits.data.given import Photo, listed, open_given
+from digits.data.inputs import Photo, listed, open_given
 from digits.data.photos import to_tensor
 from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion

@@ -12,7 +12,7 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from digits.cli.help import show_help, show_info
-from digits.cli.holding import held
+from digits.cli.locking import held
 from digits.cli.settings import checked
 from digits.console import console
 from digits.ending import one_line_errors
@@ -87,7 +87,7 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
     folder = Path(config.hydra.run.dir)
     _refuse_unwritable(folder)
     if command == "predict":
-        from digits.cli.earlier import refuse_training  # loads numpy
+        from digits.cli.overwriting import refuse_training  # loads numpy
 
         refuse_training(folder)  # before Hydra replaces what is in its .hydra
     return [*flags, *words]

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
-from digits.cli.earlier import replace_training
+from digits.cli.overwriting import replace_training
 from digits.cli.resuming import go_on
 from digits.cli.trainer import kept_callbacks, switches
 from digits.console import banner

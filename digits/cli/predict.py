@@ -11,10 +11,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint, outputs
-from digits.cli.beside import refuse_without_effect
-from digits.cli.earlier import replace_prediction
 from digits.cli.folders import refused_leaves_nothing
-from digits.cli.holding import held
+from digits.cli.ineffective import refuse_without_effect
+from digits.cli.locking import held
+from digits.cli.overwriting import replace_prediction
 from digits.cli.trust import trusted
 from digits.console import on_stderr, quiet
 from digits.data.contract import checked

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from digits import checkpoint_file, fingerprints
 from digits.builders import refuse_unreadable
-from digits.cli.beside import tell_without_effect
 from digits.cli.fitting import Run, fit
 from digits.cli.folders import refused_leaves_nothing
-from digits.cli.holding import held
+from digits.cli.ineffective import tell_without_effect
+from digits.cli.locking import held
 from digits.cli.resuming import go_on, own_overrides
 from digits.cli.settings import check_composed
 from digits.cli.trust import trusted

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from digits import shapes
 from digits.data.annotations import Annotations, refuse_duplicates
 from digits.data.categories import labels_by_category
-from digits.data.turning import turned
+from digits.data.rotation import turned
 from digits.errors import DigitsError
 from digits.misfits import Misfit, MisfitError
 from digits.types import CLASS_NAMES

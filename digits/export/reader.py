@@ -7,7 +7,7 @@ from typing import cast, overload
 import numpy as np
 
 from digits import builders
-from digits.data.given import Photo, listed, open_given
+from digits.data.inputs import Photo, listed, open_given
 from digits.errors import DigitsError
 from digits.export.about import About, from_texts
 from digits.export.session import Run, open_onnx, open_session

@@ -10,6 +10,9 @@ from torch.utils.dlpack import from_dlpack
 
 from digits.types import Target
 
+Losses = dict[str, Tensor]
+"""Training losses by name."""
+
 
 class PhotoBatch(NamedTuple):
     """Resized photos in one tensor.

@@ -1,7 +1,8 @@
 """Build the Faster R-CNN for digits: backbone, anchors, proposals, box heads, transform."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from digits.models.proposals import BatchedRPN
 from digits.models.rcnn import DigitPredictor, DigitRCNN
 from digits.models.transform import PhotoTransform
 from digits.models.weights import load_detector_state
-from digits.passes.zoom import Zoom, ZoomOptions
+from digits.passes.zoom import Zoom
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def build_detector(
     box_positive_fraction: float = 0.25,
     bbox_reg_weights: tuple[float, float, float, float] | None = None,
     box_voting: float | None = None,
-    zoom: Zoom | ZoomOptions | None = None,
+    zoom: Zoom | Mapping[str, Any] | None = None,
     **unknown: object,
 ) -> DigitRCNN:
     """Assemble the detector; arguments not listed here are those of torchvision's FasterRCNN.

@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss, softmax
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from digits.models.batch import Boxes, PhotoBatch, Truth, as_tensor
+from digits.models.batch import Boxes, Losses, PhotoBatch, Truth, as_tensor
 from digits.models.boxes import clip, constant, decode, encode, has_sides, rows
 from digits.models.matching import Matches, match, sample
 from digits.models.pooling import RoIPool
 from digits.models.suppression import suppress
 
-Losses = dict[str, Tensor]
 MIN_SIDE = 1e-2  # (pixels) sides of a detection
 
 

@@ -11,12 +11,11 @@ from torch.nn.functional import pad, smooth_l1_loss, softplus
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from digits.models.anchors import LevelAnchors, MapAnchors
-from digits.models.batch import Boxes, PhotoBatch, Truth, as_tensor
+from digits.models.batch import Boxes, Losses, PhotoBatch, Truth, as_tensor
 from digits.models.boxes import clip, constant, decode, encode, has_sides, of_rows, rows
 from digits.models.matching import match, sample
 from digits.models.suppression import suppress
 
-Losses = dict[str, Tensor]
 MIN_SIDE = 1e-3  # (pixels) sides of a proposal
 
 

@@ -12,7 +12,7 @@ from torch.utils.dlpack import from_dlpack
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-from digits.models.batch import PhotoBatch, as_array
+from digits.models.batch import Losses, PhotoBatch, as_array
 from digits.models.heads import BatchedRoIHeads
 from digits.models.masks import mask_padding, masked, repeat_edges
 from digits.models.proposals import BatchedRPN
@@ -20,8 +20,6 @@ from digits.models.transform import PhotoTransform
 from digits.passes.found import Found, found_in
 from digits.passes.zoom import Zoom
 from digits.types import NUM_CLASSES, Detections, Target
-
-Losses = dict[str, Tensor]
 
 
 class DigitPredictor(FastRCNNPredictor):

@@ -8,7 +8,7 @@ photo is detected again, enlarged. What that gains is measured in docs/decisions
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +16,6 @@ from digits.passes.found import Found
 
 Detect = Callable[[Sequence[Any], np.ndarray], Found]
 """Detects photos once, each at the usual input size times its factor `(B,)`."""
-
-
-class ZoomOptions(TypedDict, total=False):
-    """Arguments of `Zoom`, as plain data from a config."""
-
-    min_score: float
-    margin: float
-    min_aspect: float
-    gain: float
-    sure: float
-    search: Sequence[float]
 
 
 @dataclass(frozen=True)

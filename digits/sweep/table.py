@@ -12,7 +12,7 @@ from rich.table import Table
 
 from digits import outputs
 from digits.console import console
-from digits.data.named import data_words
+from digits.data.command_words import data_words
 from digits.errors import DigitsError, one_line
 from digits.io import atomic_write, csv_cell
 from digits.shapes import Finite, convert, decode_file, read_file

@@ -11,7 +11,7 @@ from torch import nn
 from digits import checkpoint, checkpoint_file, outputs
 from digits.checkpoint import Checkpoint
 from digits.console import console, result_table, with_progress
-from digits.data.named import data_words
+from digits.data.command_words import data_words
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.report import Report

@@ -20,7 +20,7 @@ import digits
 from digits.cli import entry
 from digits.cli.about import EXAMPLES
 from digits.cli.help import show_help, show_info
-from digits.cli.holding import held
+from digits.cli.locking import held
 from digits.cli.settings import checked
 from digits.console import console
 from digits.ending import one_line_errors

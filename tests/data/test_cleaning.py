@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from digits.data.categories import labels_by_category
 from digits.data.coco import open_split
 from digits.data.coco_json import read_coco
-from digits.data.turning import turned
+from digits.data.rotation import turned
 from digits.data.warping import warp_boxes
 from digits.errors import DigitsError
 from digits.reading.labels import read_targets

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from digits.data.named import data_words
+from digits.data.command_words import data_words
 
 SYNTHETIC = {"_target_": "digits.data.synthetic.open_split", "test_count": 5}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from digits import outputs
-from digits.cli.holding import is_first_process
+from digits.cli.locking import is_first_process
 from digits.console import console
 from digits.errors import DigitsError
 from digits.shapes import decode_file

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digits.cli.earlier import replace_prediction, replace_training
+from digits.cli.overwriting import replace_prediction, replace_training
 from digits.errors import DigitsError
 
 

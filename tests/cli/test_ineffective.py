@@ -2,7 +2,7 @@
 
 import pytest
 
-from digits.cli.beside import refuse_without_effect, tell_without_effect
+from digits.cli.ineffective import refuse_without_effect, tell_without_effect
 from digits.errors import DigitsError
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from digits.cli.holding import is_first_process
+from digits.cli.locking import is_first_process
 from digits.cli.words import Word, split
 from digits.console import console
 from digits.errors import DigitsError
