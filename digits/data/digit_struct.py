@@ -1,5 +1,6 @@
 """Read digitStruct.mat, the annotations of SVHN (MATLAB v7.3, which is HDF5)."""
 
+import math
 import re
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from digits.shapes import check_file
 
 FIELDS = (b"label", b"left", b"top", b"width", b"height")
 _LARGEST = 1 << 33  # bytes
+_MOST = {"photos": 10**6, "boxes of a photo": 10**4, "letters of a name": 10**3}
+_ONE = h5s.create_simple((1,))
 LABELS = frozenset(range(1, 11))  # 10 is digit 0
 
 
@@ -32,23 +35,37 @@ def read_digit_struct(path: Path) -> list[tuple[str, np.ndarray]]:
     check_file(path, _LARGEST)
     try:
         with h5py.File(path, "r") as file:
-            names, boxes = (file["digitStruct"][key][()].ravel() for key in ("name", "bbox"))
+            tables = [file["digitStruct"][key] for key in ("name", "bbox")]
+            for table in tables:
+                _bounded(table.size, "photos")
+            names, boxes = (table[()].ravel() for table in tables)
             pairs = list(zip(names, boxes, strict=True))
             return [
                 (_name(h5r.dereference(name, file.id)), _boxes(h5r.dereference(box, file.id)))
                 for name, box in progress.track(pairs, description=f"Reading {path.name}")
             ]
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise DigitsError(
-            f"{path} is not a whole digitStruct.mat of SVHN's full numbers ({error}). "
-            f"Delete {path.parent} and run again to unpack it afresh."
+            f"{path} is not a whole digitStruct.mat of SVHN's full numbers ({error}); take it from "
+            "SVHN's archive again."
         ) from error
 
 
+def _bounded(count: int, what: str) -> int:
+    """Raises ValueError of a number that no such file has; a small file can claim it."""
+    if count > _MOST[what]:
+        raise ValueError(f"{count} {what}")
+    return count
+
+
+# HDF5 does not know how large a buffer is. What is told of the memory (`h5s.create_simple`) it
+# holds against the elements of the file.
+
+
 def _name(data: h5d.DatasetID) -> str:
-    # The storage bounds the number of elements: HDF5 itself does not check the buffer.
-    buffer = np.zeros(data.get_storage_size(), dtype="<u2")
-    data.read(h5s.ALL, h5s.ALL, buffer, h5t.NATIVE_UINT16)
+    count = _bounded(math.prod(data.shape), "letters of a name")
+    buffer = np.zeros(count, dtype="<u2")
+    data.read(h5s.create_simple((count,)), h5s.ALL, buffer, h5t.NATIVE_UINT16)
     name = buffer.tobytes().decode("utf-16-le").rstrip("\0")
     if not re.fullmatch(r"\d+\.png", name):
         raise ValueError(f"photo named {name!r}, expected a number and .png")
@@ -60,13 +77,15 @@ def _boxes(group: h5py.h5g.GroupID) -> np.ndarray:
     if columns[0].get_type().get_class() != h5t.REFERENCE:
         table = np.array([[_scalar(column) for column in columns]])
     else:
-        references = np.empty(columns[0].shape, dtype=h5py.ref_dtype)
+        count = _bounded(math.prod(columns[0].shape), "boxes of a photo")
+        references = np.empty(count, dtype=h5py.ref_dtype)
+        memory = h5s.create_simple((count,))
         rows = []
         for column in columns:
-            if column.get_storage_size() != 8 * references.size:
+            if math.prod(column.shape) != count:
                 raise ValueError("boxes with fields of different lengths")
-            column.read(h5s.ALL, h5s.ALL, references)
-            rows.append([_scalar(h5r.dereference(ref, column)) for ref in references.flat])
+            column.read(memory, column.get_space(), references)
+            rows.append([_scalar(h5r.dereference(ref, column)) for ref in references])
         table = np.array(rows).T
     labels = table[:, 0].tolist()
     if not (LABELS.issuperset(labels) and np.isfinite(table).all()):
@@ -75,8 +94,6 @@ def _boxes(group: h5py.h5g.GroupID) -> np.ndarray:
 
 
 def _scalar(data: h5d.DatasetID) -> float:
-    if data.get_storage_size() != 8:
-        raise ValueError("a box value that is not one double")
-    buffer = np.empty(8)  # room for eight one-byte values, should the file lie
-    data.read(h5s.ALL, h5s.ALL, buffer, h5t.NATIVE_DOUBLE)
+    buffer = np.empty(1)
+    data.read(_ONE, h5s.ALL, buffer, h5t.NATIVE_DOUBLE)
     return float(buffer[0])

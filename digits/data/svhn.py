@@ -116,7 +116,11 @@ def _unpack(archive: Path, split: str) -> None:
                 progress.open(archive, "rb", description=f"Unpacking {archive.name}") as file,
                 tarfile.open(fileobj=file, mode="r:gz") as tar,
             ):
+                unpacked = 0
                 for member in tar:
+                    unpacked += member.size
+                    if unpacked > _LARGEST:
+                        raise tarfile.TarError("it unpacks to more than SVHN's own")
                     tar.extract(member, temporary, filter="data")
             os.replace(Path(temporary, split), archive.parent / split)
         except (tarfile.TarError, EOFError, zlib.error, OSError) as error:

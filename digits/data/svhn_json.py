@@ -56,6 +56,6 @@ def _png_size(path: Path) -> tuple[int, int]:
             return photo.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DigitsError(
-            f"{path} is missing or no PNG, though digitStruct.mat lists it. "
-            f"Delete {path.parent} and run again to unpack it afresh."
+            f"{path} is missing or no PNG, though digitStruct.mat lists it; take it from SVHN's "
+            "archive again."
         ) from error

@@ -184,13 +184,18 @@ def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) 
             thread.join()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no gzip", "escapes", "other folder"])
+@pytest.mark.parametrize("damage", ["truncated", "no gzip", "escapes", "other folder", "bomb"])
 def test_damaged_archive_leaves_nothing_behind(tmp_path: Path, damage: str) -> None:
     archive = packed(tmp_path / "root", tmp_path / "source")
     if damage == "truncated":
         archive.write_bytes(archive.read_bytes()[:-1000])
     elif damage == "no gzip":
         archive.write_bytes(b"<html>Sign in to this network</html>")
+    elif damage == "bomb":
+        with tarfile.open(archive, "w:gz") as tar:
+            member = tarfile.TarInfo("train/1.png")
+            member.size = 1 << 40
+            tar.fileobj.write(member.tobuf())
     else:
         with tarfile.open(archive, "w:gz") as tar:
             name = "../outside.png" if damage == "escapes" else "1.png"
@@ -236,6 +241,18 @@ def corrupt(path: Path, how: str) -> None:
                 del file["digitStruct/name"]
                 file["digitStruct"].create_dataset("name", data=names, dtype=h5py.ref_dtype)
                 return
+            if how == "billions":  # in a file of some kilobytes
+                del file["digitStruct/bbox"]
+                shape = (10**9, 1)
+                file["digitStruct"].create_dataset("bbox", shape, h5py.ref_dtype, chunks=(999, 1))
+                return
+            if how in ("long name", "name a group"):
+                store = file["#refs#"]
+                long = store.create_dataset("long", (10**9,), "u2", chunks=(999,))
+                names = file["digitStruct/name"][()]
+                names[0] = (long if how == "long name" else store).ref
+                file["digitStruct/name"][...] = names
+                return
             group = file[file["digitStruct/bbox"][1, 0]]  # 2.png, three digits
             shape = {"no field": None, "ragged": (2, 1), "mixed": (3, 1), "wide": (9, 1)}[how]
             old = group["top"][()]
@@ -263,6 +280,9 @@ def corrupt(path: Path, how: str) -> None:
         "ragged",
         "mixed",
         "wide",
+        "billions",
+        "long name",
+        "name a group",
     ],
 )
 def test_corrupt_digit_struct(tmp_path: Path, how: str) -> None:
