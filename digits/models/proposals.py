@@ -64,7 +64,8 @@ class BatchedRPN(RegionProposalNetwork):
         most = max(found.shape[1] for found, _ in best)
         scores = _stacked([_longer(s, (0, most - s.shape[1]), -1.0) for s, _ in best])
         boxes = _stacked([_longer(b, (0, 0, 0, most - b.shape[1]), 0.0) for _, b in best])
-        boxes = clip(boxes, batch.limits.view(-1, 1, 1, 4))
+        # RoIAlign reads beyond its maps where a box is not a number.
+        boxes = clip(boxes.nan_to_num(0.0), batch.limits.view(-1, 1, 1, 4))
         least = constant(max(0.0, self.score_thresh), scores.device)
         real = torch.bitwise_and(has_sides(boxes, MIN_SIDE), scores >= least)
         flat = boxes.view(-1, most, 4), scores.view(-1, most), real.view(-1, most)

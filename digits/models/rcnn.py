@@ -2,6 +2,7 @@
 
 # mypy: allow-subclassing-any
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,6 +13,7 @@ from torch.utils.dlpack import from_dlpack
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
+from digits.errors import DigitsError
 from digits.models.batch import Losses, PhotoBatch, as_array
 from digits.models.heads import BatchedRoIHeads
 from digits.models.masks import mask_padding, masked, repeat_edges
@@ -119,6 +121,9 @@ class DigitRCNN(GeneralizedRCNN):
 
         A photo is padded by its own size alone: networks see padding (convolutions as an edge,
         squeeze and excitation in its means), and what is found must not depend on the batch.
+
+        Raises:
+            DigitsError: features that are not finite, in which nothing would be found.
         """
         device = self._device
         together = self.together if self.together is not None else device.type != "cpu"
@@ -131,6 +136,11 @@ class DigitRCNN(GeneralizedRCNN):
                 proposals, _ = self.rpn(batch, maps)
             maps = [repeat_edges(features, batch) for features in maps]
             rows.append(as_array(self.roi_heads.detect(batch, maps, proposals)))
+            if not all(math.isfinite(features.sum()) for features in maps):
+                raise DigitsError(
+                    "The detector's features are not finite: its weights are damaged, or too "
+                    "large for the precision; take another checkpoint, or precision=32-true."
+                )
             order += chosen
             sizes.append(batch.sizes)
         shapes = np.array([images[i].shape[-2:] for i in order])

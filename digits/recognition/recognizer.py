@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from digits.errors import DigitsError
 from digits.recognition.asking import read_rows
 from digits.recognition.crops import CropOptions
 from digits.types import Detections, RowTexts
@@ -42,6 +43,9 @@ class Recognizer:
         Args:
             photos: uint8 `(3, h, w)` each.
             detections: of each, boxes in its pixels.
+
+        Raises:
+            DigitsError: weights that give no numbers.
         """
         arrays = [photo.permute(1, 2, 0).numpy() for photo in photos]
         return read_rows(arrays, detections, self.options, self._frames)
@@ -49,4 +53,9 @@ class Recognizer:
     def _frames(self, crops: np.ndarray) -> np.ndarray:
         logits = self.network(torch.from_numpy(crops).to(self.device, non_blocking=True))
         frames: np.ndarray = logits.float().log_softmax(-1).cpu().numpy()
+        if np.isnan(frames).any():
+            raise DigitsError(
+                "What the recogniser gives is not finite: its weights are damaged; take another, "
+                "or recognizer=null."
+            )
         return frames

@@ -106,6 +106,19 @@ def test_boxes_stay_exact_under_bfloat16() -> None:
     assert best < 0.5
 
 
+def test_features_that_are_not_numbers_are_refused() -> None:
+    model = small()
+    statistics = [values for name, values in model.named_buffers() if "running_var" in name]
+    for values in statistics:
+        values.fill_(-1.0)  # finite, as what is loaded has to be
+    with torch.inference_mode(), pytest.raises(DigitsError, match="features are not finite"):
+        model.eval()([photo()])
+    torch.nn.init.constant_(next(model.backbone.parameters()), torch.nan)
+    targets = [target([5.0, 5, 20, 35]), target([3.0, 3, 12, 30])]
+    losses = model.train()([photo(), photo(30, 80, 1)], targets)  # RoIAlign sees no such boxes
+    assert not torch.isfinite(sum(losses.values()))
+
+
 def test_photos_are_not_changed(detector: torch.nn.Module) -> None:
     images, kept = [photo(), photo().float() / 255], [photo(), photo().float() / 255]
     with torch.inference_mode():

@@ -55,6 +55,15 @@ def test_it_reads_most_drawn_numbers(recognizer: Recognizer, photos: list[Any]) 
         assert all(-12 <= value <= 0.01 for row in rows for value in row["texts"].values())
 
 
+def test_weights_that_give_no_numbers_are_refused(photos: list[Any]) -> None:
+    broken = load_recognizer(resources.RECOGNIZER)
+    for values in broken.network.buffers():
+        values.fill_(-1)  # variances below 0
+    (photo, target), *_ = photos
+    with pytest.raises(DigitsError, match="recogniser gives is not finite"):
+        broken.read([photo], [detected(target)])
+
+
 def test_what_is_read_depends_on_the_photo_alone(recognizer: Recognizer, photos: list[Any]) -> None:
     together = recognizer.read([p for p, _ in photos], [detected(t) for _, t in photos])
     for index in (0, 7, 23):
