@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from digits.errors import DigitsError, one_line
+from digits.misfits import shown
 from digits.options.checking import check_group
 from digits.options.models import BACKBONES, DETECTORS, NETWORKS
 from digits.options.reading import TARGETS as READERS
@@ -108,8 +109,11 @@ def migrate(config: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint's configuration with the current names.
 
     Raises:
-        DigitsError: the parts that a rebuild needs are not there.
+        DigitsError: it is a recogniser's.
+        KeyError: the parts that a rebuild needs are not there.
     """
+    if "model" not in config and "recognizer" in config:
+        raise DigitsError("of a recogniser: say recognizer= instead of ckpt=")
     config = deepcopy(config)
     for part in (config["model"], config["model"]["backbone"], config["reading"]):
         for (target, old), (new, values) in _RENAMED.items():
@@ -154,7 +158,7 @@ def _foreign(name: object, where: str, allowed: Collection[str]) -> DigitsError:
     known = ", ".join(allowed) or "none"
     own = " A backbone of your own wants trust=MODULE." if allowed is BACKBONES else ""
     return DigitsError(
-        f"The checkpoint asks to run {name!r} as {where}; allowed there: {known}.{own}"
+        f"The checkpoint asks to run {shown(name)} as {where}; allowed there: {known}.{own}"
     )
 
 

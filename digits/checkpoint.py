@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from digits import builders, fingerprints, shapes, torch_files
 from digits.checkpoint_file import KEY, read
-from digits.errors import DigitsError
+from digits.errors import DigitsError, told_of
 from digits.models.anchors import auto_heights
 from digits.models.state import check_finite, load_weights
 from digits.reading import Reader
@@ -89,9 +89,10 @@ class Checkpoint:
         """
         settings = self.model_settings(overrides)
         changed = f", changed by inference={overrides}" if overrides else ""
-        return load_weights(
-            lambda: builders.build_model(settings, trust), self.state_dict, changed
-        ).eval()
+        with told_of(f"ckpt={self.path}"):
+            return load_weights(
+                lambda: builders.build_model(settings, trust), self.state_dict, changed
+            ).eval()
 
     def rebuild_reader(self, reader: Reader | None = None) -> Reader:
         """A reader with what was fitted to the checkpoint's detections on valid.
@@ -99,8 +100,9 @@ class Checkpoint:
         Args:
             reader: another than the one that the detector was trained with.
         """
-        unfitted = reader or builders.build_reader(self.config["reading"])
-        return unfitted.load_state(self.reader_state)
+        with told_of(f"ckpt={self.path}"):
+            unfitted = reader or builders.build_reader(self.config["reading"])
+            return unfitted.load_state(self.reader_state)
 
     def header(
         self, overrides: Mapping[str, Any] | None = None, recognizers: Sequence[str] = ()
@@ -140,7 +142,8 @@ def load(path: Path) -> Checkpoint:
     if loaded.config.get("task") == "recognizer":
         raise DigitsError(f"ckpt={path}: not a checkpoint of a detector; say recognizer={path}.")
     shapes.convert(loaded.config, _Detector, f"ckpt={path}")
-    builders.check(loaded.config)
+    with told_of(f"ckpt={path}"):
+        builders.check(loaded.config)
     check_finite(loaded.state_dict, f"ckpt={path}")
     return loaded
 

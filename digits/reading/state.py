@@ -7,7 +7,9 @@ from msgspec import Meta, Struct
 from digits.shapes import Finite
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0, le=1e30)]
+# Far beyond what a fit gives, and far from where confidences would not be finite.
+Positive = Annotated[float, Meta(ge=1e-30, le=1e30)]
+Weight = Annotated[float, Meta(ge=-1e30, le=1e30)]
 Count = Annotated[int, Meta(ge=0, le=1 << 40)]
 _OUTCOMES = 3  # nothing, the digit it says, another digit (`digits.reading.weighing.OUTCOMES`)
 
@@ -24,8 +26,8 @@ class Texts(Struct, forbid_unknown_fields=True):
     """Weights of the detector's and the recogniser's opinions together."""
 
     evidence: list[str]
-    weights: list[Finite]
-    number: tuple[Finite, Finite]
+    weights: list[Weight]
+    number: tuple[Weight, Weight]
 
     def __post_init__(self) -> None:
         _check_length("weights", self.weights, len(self.evidence))
@@ -37,12 +39,12 @@ class FittedReader(Struct, forbid_unknown_fields=True):
     photos: Count
     features: list[str]
     score_scale: Positive
-    mean: list[Finite]
+    mean: list[Weight]
     spread: list[Positive]
-    weights: list[list[Finite]]
-    bias: list[Finite]
+    weights: list[list[Weight]]
+    bias: list[Weight]
     settings: Settings
-    number: tuple[Finite, Finite] = (1.0, 0.0)
+    number: tuple[Weight, Weight] = (1.0, 0.0)
     texts: Texts | None = None
     digest: str = ""
     penalty: Positive = 1.0

@@ -8,6 +8,7 @@ import torch
 
 from digits import builders, checkpoint_file, fingerprints, resources, shapes, torch_files
 from digits.data.paths import path_text
+from digits.errors import DigitsError, told_of
 from digits.models.state import check_finite, load_weights
 from digits.reading.base import ReaderState
 from digits.recognition.crops import CropOptions
@@ -24,9 +25,10 @@ def load_recognizer(path: Path, device: torch.device | None = None) -> Recognize
     where = f"recognizer={path}"
     config = loaded[checkpoint_file.KEY]["config"]["recognizer"]
     check_finite(loaded["state_dict"], where)
-    network = load_weights(
-        lambda: builders.build_recognizer(config["network"]), loaded["state_dict"]
-    )
+    with told_of(where):
+        network = load_weights(
+            lambda: builders.build_recognizer(config["network"]), loaded["state_dict"]
+        )
     options = shapes.convert(config["crops"], CropOptions, f"{where}: crops")
     return Recognizer(network, options, device, fingerprints.of_weights(loaded["state_dict"]))
 
@@ -67,6 +69,8 @@ def finalize_recognizer(path: Path, metrics: Mapping[str, Any]) -> None:
 
 def _parts(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration, if it holds what a recogniser is rebuilt from."""
+    if "recognizer" not in config:
+        raise DigitsError("of a detector: say ckpt= instead of recognizer=")
     parts = config["recognizer"]
     dict(parts["network"]), CropOptions(**parts["crops"])
     return config
