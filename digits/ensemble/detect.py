@@ -4,7 +4,7 @@ import inspect
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,58 @@ from digits.types import PhotoDataset
 _ORIGIN = ("weights_sha256", "config_digest", "photos", "recognizers")
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A member before any photo is looked at.
+
+    Attributes:
+        name: short, for people.
+        checkpoint: its detector.
+        overrides: arguments of the detector that are replaced.
+        header: of its detections.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    overrides: dict[str, Any]
+    header: dict[str, Any]
+
+
+def planned(
+    checkpoints: Sequence[Checkpoint], scales: Sequence[float], inference: InferenceOptions
+) -> list[Planned]:
+    """The members: every checkpoint at every scale.
+
+    Args:
+        checkpoints: one or more.
+        scales: factors of the checkpoint's input size.
+        inference: how the detectors run.
+    """
+    plan = []
+    names = short_names([one.path for one in checkpoints])
+    for loaded, name in zip(checkpoints, names, strict=True):
+        for scale in scales:
+            own = dict(inference.overrides)
+            own |= scaled_size(loaded.config["model"] | own, scale)
+            header = loaded.header(own, inference.recognizer_digests)
+            label = name if scale == 1 else f"{name}@{scale:g}"
+            plan.append(Planned(label, loaded, own, header))
+    return plan
+
+
 def detect_members(
-    checkpoints: Sequence[Checkpoint],
-    scales: Sequence[float],
+    plan: Sequence[Planned],
     data: PhotoDataset,
     split: str,
     inference: InferenceOptions,
     fallback: Path,
 ) -> tuple[list[Member], float]:
-    """Run every checkpoint at every scale on photos, one model at a time.
+    """Run every member on photos, one model at a time.
 
     Detections are kept beside the checkpoint, in `detections/`, and read from there the next time.
 
     Args:
-        checkpoints: the members, each at every scale.
-        scales: factors of the checkpoint's input size.
+        plan: the members.
         data: the photos.
         split: what they are called.
         inference: how the detectors run.
@@ -52,30 +89,25 @@ def detect_members(
     photos = fingerprints.of_photos(data)
     kind = split if split in ("train", "valid", "test") else "photos"
     members, start = [], time.perf_counter()
-    names = short_names([one.path for one in checkpoints])
-    for loaded, name in zip(checkpoints, names, strict=True):
-        for scale in scales:
-            own = dict(inference.overrides)
-            own |= scaled_size(loaded.config["model"] | own, scale)
-            header = loaded.header(own, inference.recognizer_digests)
-            header |= {"split": split, "photos": photos}
-            header |= {"synthetic": True} if is_synthetic(data) else {}
-            origin = [header[key] for key in _ORIGIN] + ["bf16"] * inference.bf16
-            own_folder = loaded.path.parent
-            ours = not resources.is_shipped(loaded.path) and os.access(own_folder, os.W_OK)
-            folder = (own_folder if ours else fallback) / "detections"
-            kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"
-            label = name if scale == 1 else f"{name}@{scale:g}"
-            if not kept.is_file():
-                model = loaded.rebuild(own, inference.trust)
-                # Files that cannot be read are missing in the records.
-                detected = detect(model, data, replace(inference, overrides=own), unreadable={})
-                records = (
-                    photo.record for photo in with_progress(detected, len(data), f"{label}, {kind}")
-                )
-                write_detections(kept, header, records)
-                del model, detected, records  # before the next: memory stays that of one model
-            members.append(Member(label, *read_detections(kept)))
+    for one in plan:
+        header = one.header | {"split": split, "photos": photos}
+        header |= {"synthetic": True} if is_synthetic(data) else {}
+        origin = [header[key] for key in _ORIGIN] + ["bf16"] * inference.bf16
+        path = one.checkpoint.path
+        ours = not resources.is_shipped(path) and os.access(path.parent, os.W_OK)
+        folder = (path.parent if ours else fallback) / "detections"
+        kept = folder / f"{kind}-{fingerprints.of_data(origin)}.json"
+        if not kept.is_file():
+            model = one.checkpoint.rebuild(one.overrides, inference.trust)
+            options = replace(inference, overrides=one.overrides)
+            # Files that cannot be read are missing in the records.
+            detected = detect(model, data, options, unreadable={})
+            records = (
+                photo.record for photo in with_progress(detected, len(data), f"{one.name}, {kind}")
+            )
+            write_detections(kept, header, records)
+            del model, detected, records  # before the next: memory stays that of one model
+        members.append(Member(one.name, *read_detections(kept)))
     return members, time.perf_counter() - start
 
 

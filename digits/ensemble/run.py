@@ -7,7 +7,7 @@ from pathlib import Path
 from digits.checkpoint import Checkpoint
 from digits.console import banner, console
 from digits.data.paths import path_text
-from digits.ensemble.detect import detect_members
+from digits.ensemble.detect import detect_members, planned
 from digits.ensemble.fit import fit_recipe
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.members import Member, read_members
@@ -86,13 +86,14 @@ def fuse_checkpoints(
     outputs = {"outputs": submission.folder}
     banner("digits: fusing", {"checkpoints": len(checkpoints)} | details | outputs)
 
+    plan = planned(checkpoints, scales, inference)
+    if fusion.fit:  # one of other members is refused before hours of work
+        Recipe.load(Path(fusion.fit), [one.header | {"name": one.name} for one in plan])
     targets = _targets(data)
-    members, seconds = detect_members(checkpoints, scales, data, name, inference, submission.folder)
+    members, seconds = detect_members(plan, data, name, inference, submission.folder)
     fitted_on, known = members, targets if valid is data else None
     if valid is not None and valid is not data:
-        fitted_on, _ = detect_members(
-            checkpoints, scales, valid, "valid", inference, submission.folder
-        )
+        fitted_on, _ = detect_members(plan, valid, "valid", inference, submission.folder)
         known = _targets(valid)
     recipe = _recipe(fitted_on, known, reader, fusion, submission)
     return submit_fused(members, recipe, reader, submission, targets, data, seconds)

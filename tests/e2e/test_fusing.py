@@ -11,6 +11,7 @@ import pytest
 from conftest import run_script
 from PIL import Image
 
+from digits import resources
 from digits.detections import read_detections
 
 Script = Callable[..., Any]
@@ -107,6 +108,16 @@ def test_files_alone_fitted_before(fused: Any, sweep: Path, predict: Script) -> 
     assert "No labels to fit to: weights [1.0, 1.0], not tuned" in untuned.out
     header, records = read_detections(untuned.folder / "detections.json")
     assert header["fusion"]["iou"] == 0.5 and "votes" in records[0]
+
+
+def test_a_fusion_of_other_members_is_refused_before_these_run(
+    sweep: Path, predict: Script
+) -> None:
+    before = detections(sweep, "test")
+    fit = f"fusion.fit={resources.CHECKPOINTS / 'fusion.json'}"
+    outcome = predict(f"ckpt={sweep}", "inference.box_score_thresh=0.07", fit, *COUNTS)
+    assert outcome.code == 1 and "fitted to the members ['large', 'scratch'" in outcome.err
+    assert detections(sweep, "test") == before and outcome.files() == set()
 
 
 def test_whether_boxes_are_refined_can_be_said_of_a_fitted_fusion(
