@@ -33,6 +33,7 @@ def nearest(key: str, known: Sequence[str]) -> str | None:
         key: as typed, such as `epochs` or `trainer.max_epoch`.
         known: dotted keys; of equally good ones the first wins.
     """
+    key = key.lower()
     parents = {name.rpartition(".")[0] for name in known}
     leaves = [name for name in known if name not in parents]
     group, _, last = key.rpartition(".")

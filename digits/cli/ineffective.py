@@ -17,7 +17,12 @@ _DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "prec
 
 
 def refuse_without_effect(
-    words: Sequence[str], members: int, files: bool, fit: str | None, scales: Sequence[float]
+    words: Sequence[str],
+    members: int,
+    files: bool,
+    fit: str | None,
+    scales: Sequence[float],
+    photos: bool = False,
 ) -> None:
     """Refuse settings on the command line that would have no effect.
 
@@ -27,6 +32,7 @@ def refuse_without_effect(
         files: whether members are files of detections.
         fit: the fusion.json in use.
         scales: of the checkpoints' input sizes.
+        photos: whether `photos` are read, so that a data set is there to fit a fusion alone.
 
     Raises:
         DigitsError: names the first, why it has no effect, and what to say instead.
@@ -37,6 +43,10 @@ def refuse_without_effect(
             raise DigitsError(
                 f"{word}: without effect, since detections= were made before; leave it out, or say "
                 "ckpt= instead of detections=."
+            )
+        if photos and (group == "split" or (group == "data" and (fit or members == 1))):
+            raise DigitsError(
+                f"{word}: without effect, since photos= says what is read; leave one of them out."
             )
         if group != "fusion" or key == "fit" or str(word) == "fusion=wbf":
             continue

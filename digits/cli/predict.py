@@ -59,7 +59,7 @@ def _predict(cfg: DictConfig) -> float | None:
     scales = config["tta"]["scales"]
     count = len(files) or len(paths) * len(scales)
     words = HydraConfig.get().overrides.task
-    refuse_without_effect(words, count, bool(files), fit, scales)
+    refuse_without_effect(words, count, bool(files), fit, scales, cfg.photos is not None)
     replace_prediction(submission.folder)
     fusion = FusionOptions(**config["fusion"], fit=fit)
     reader = instantiate(config["reading"])

@@ -119,9 +119,10 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith(".") or entry.name in ours:
             continue
-        if entry.is_dir():
+        # Of a link to itself, or into what may not be looked at, DirEntry raises; os.path does not.
+        if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
             yield from _walk(Path(entry.path), seen)
-        elif entry.is_file() or not os.path.exists(entry.path):  # a link to nowhere is told of
+        elif os.path.isfile(entry.path) or not os.path.exists(entry.path):  # links to nowhere too
             yield Path(entry.path)
 
 

@@ -106,6 +106,7 @@ def check_photo(path: Path, size: tuple[int, int]) -> None:
     check_file(path, _LARGEST)
     try:
         with Image.open(path) as image:
+            _refuse_postscript(image)
             if size not in {(image.height, image.width), (image.width, image.height)}:
                 raise _size_error(path, size, (image.height, image.width))
             image.verify()
@@ -120,9 +121,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with path.open("rb") as file:
             learn_heif(file.read(_HEAD))
         with Image.open(path) as image:
+            _refuse_postscript(image)
             yield to_8_bits(image, path)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def _refuse_postscript(image: Image.Image) -> None:
+    """Raises ValueError of the one format that another program would be run for."""
+    if image.format == "EPS":
+        raise ValueError("its content is PostScript")
 
 
 def _verify(image: Image.Image, path: Path) -> None:

@@ -44,6 +44,19 @@ def test_what_has_none_is_refused(
         refuse_without_effect([word], members, files, fit, [1])
 
 
+@pytest.mark.parametrize(
+    ("word", "members", "fit"),
+    [("split=valid", 2, None), ("data.root=x", 1, None), ("data=coco", 3, "fusion.json")],
+)
+def test_a_data_set_beside_photos_has_none_but_to_fit(
+    word: str, members: int, fit: str | None
+) -> None:
+    refuse_without_effect([word], members, False, fit, [1])
+    with pytest.raises(DigitsError, match="since photos= says what is read"):
+        refuse_without_effect([word], members, False, fit, [1], photos=True)
+    refuse_without_effect(["data=coco"], 2, False, None, [1], photos=True)
+
+
 def test_the_settings_of_the_other_task_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["seed=1", "recognizer.crops.height=24", "model=torchvision", "+recognition=x"]
     tell_without_effect(words, "detector")

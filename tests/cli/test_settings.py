@@ -183,6 +183,7 @@ def test_a_value_that_does_not_fit_is_one_line(command: str, words: list[str], l
     [
         ("train", "optimzer=sgd", "did you mean optimizer?"),
         ("train", "epochs=3", "did you mean trainer.max_epochs?"),
+        ("predict", "PHOTOS=x", "did you mean photos?"),
         ("train", "epoch=3", "did you mean trainer.max_epochs?"),
         ("train", "trainer.epochs=3", "did you mean trainer.max_epochs?"),
         ("train", "~optimizer", "cannot be left out; choose another, optimizer=OPTION"),

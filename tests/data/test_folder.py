@@ -159,12 +159,14 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_text("no photo")
     (tmp_path / "c.png").touch()
     (tmp_path / "d.png").symlink_to("gone.png")
+    (tmp_path / "e.png").symlink_to("e.png")
     data = PhotoFolder(str(tmp_path))
     assert "unreadable" not in data[0][1]
     reasons = [data[i][1]["unreadable"] for i in range(1, len(data))]
     assert "b.png: cannot be read as a photo (its content is no picture)" in reasons[0]
     assert "c.png: cannot be read as a photo (the file is empty)" in reasons[1]
     assert "d.png: no such file" in reasons[2]
+    assert "e.png: cannot be read" in reasons[3]
     assert fingerprints.of_photos(data)  # which fusing several models asks for
 
 

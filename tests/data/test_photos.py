@@ -206,6 +206,7 @@ def noise(path: Path) -> bytes:
         ("1.png", None),
         ("1.png", b""),
         ("1.png", b"I am not a picture"),
+        ("1.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) run\n"),
         ("1.png", "half"),
         ("1.jpg", "half"),
         ("1.png", "head"),
