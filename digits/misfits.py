@@ -45,7 +45,12 @@ class MisfitError(DigitsError):
 
 
 def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:
-    """What msgspec says of data, in words, with the value that it speaks of."""
+    """What msgspec says of data, in words, with the value that it speaks of.
+
+    Args:
+        error: of msgspec.
+        value: the data; UNSET where it is not at hand.
+    """
     text, _, path = str(error).partition(" - at ")
     path = path.strip("`").removeprefix("$").removeprefix(".")
     if path.startswith("key` in"):
@@ -78,6 +83,8 @@ def _in_words(text: str) -> str | None:
 def _value_at(value: object, path: str) -> str:
     """The value at a path, in short; empty where the path does not name it."""
     found: Any = value
+    if found is msgspec.UNSET:
+        return ""
     for number, name in _STEP.findall(path):
         try:
             found = found[int(number)] if number else found[name]

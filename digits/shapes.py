@@ -95,14 +95,20 @@ def decode(content: bytes, shape: type[Shape], where: str) -> Shape:
     except msgspec.ValidationError as error:
         try:
             plain = msgspec.json.decode(content)
-        except (ValueError, RecursionError):
-            plain = None
+        except (msgspec.ValidationError, RecursionError):  # a number too large, lists too deep
+            plain = msgspec.UNSET
+        except ValueError as worse:
+            raise _malformed(content, where, worse) from error
         raise MisfitError(where, misfit_of(error, plain)) from error
-    except (ValueError, RecursionError) as error:  # malformed JSON or text
-        at = re.search(r"\(byte (\d+)\)", str(error))
-        word = re.match(rb"NaN|Infinity", content[int(at[1]) :]) if at else None
-        reason = f"{word[0].decode()} at byte {at[1]}; numbers are finite" if at and word else error
-        raise DigitsError(f"{where}: not JSON ({reason}).") from error
+    except (ValueError, RecursionError) as error:
+        raise _malformed(content, where, error) from error
+
+
+def _malformed(content: bytes, where: str, error: Exception) -> DigitsError:
+    at = re.search(r"\(byte (\d+)\)", str(error))
+    word = re.match(rb"NaN|Infinity", content[int(at[1]) :]) if at else None
+    reason = f"{word[0].decode()} at byte {at[1]}; numbers are finite" if at and word else error
+    return DigitsError(f"{where}: not JSON ({reason}).")
 
 
 def convert(value: object, shape: type[Shape], where: str = "") -> Shape:

@@ -49,7 +49,8 @@ class Photos(msgspec.Struct):
         ("3", "photos[0]: expected named values, got 3"),
         ('{"image_id": 1}, {"image_id": 1}', "expected an id per photo, all different"),
         ('{"image_id": 1', "not JSON"),
-        ("[" * 100_000, "photos[0]: expected named values"),
+        ("[" * 100_000, "photos[0]: expected named values."),
+        ("[}", "not JSON"),
         ('"' + "x" * 5000 + '"', "photos[0]: expected named values"),
     ],
 )

@@ -21,9 +21,19 @@ def labels_by_category(
         where: the names came from, for messages.
 
     Raises:
-        DigitsError: a category of a box that is missing or that is not named like a digit.
+        DigitsError: a category of a box that is missing or that is not named like a digit; two
+            that are named like the same one.
     """
-    return {category: _label(category, names, where) for category in used}
+    labels = {category: _label(category, names, where) for category in used}
+    first: dict[int, int] = {}
+    for category, label in labels.items():
+        if (other := first.setdefault(label, category)) != category:
+            raise DigitsError(
+                f"{where}: categories {other} ({names[other][:60]!r}) and {category} "
+                f"({names[category][:60]!r}) are the same digit; expected one category for each: "
+                "rename one, or give its boxes the other's id."
+            )
+    return labels
 
 
 def _label(category: int, names: Mapping[int, str], where: object) -> int:

@@ -141,7 +141,7 @@ def _whole(items: Sequence[Struct], part: str, field: str, path: Path) -> np.nda
     values = [getattr(item, field) for item in items]
     if set(map(type, values)) - {int}:
         for index, value in enumerate(values):
-            if value != value or int(value) != value or abs(value) > 2**63 - 1:
+            if not abs(value) <= 2**63 - 1 or int(value) != value:  # NaN too
                 misfit = Misfit(f"{part}[{index}].{field}", "expected a whole number", repr(value))
                 raise MisfitError(str(path), misfit)
         values = [int(value) for value in values]

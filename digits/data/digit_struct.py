@@ -14,7 +14,7 @@ from digits.shapes import check_file
 
 FIELDS = (b"label", b"left", b"top", b"width", b"height")
 _LARGEST = 1 << 33  # bytes
-_MOST = {"photos": 10**6, "boxes of a photo": 10**4, "letters of a name": 10**3}
+_MAX_COUNTS = {"photos": 10**6, "boxes of a photo": 10**4, "letters of a name": 10**3}
 _ONE = h5s.create_simple((1,))
 LABELS = frozenset(range(1, 11))  # 10 is digit 0
 
@@ -53,7 +53,7 @@ def read_digit_struct(path: Path) -> list[tuple[str, np.ndarray]]:
 
 def _bounded(count: int, what: str) -> int:
     """Raises ValueError of a number that no such file has; a small file can claim it."""
-    if count > _MOST[what]:
+    if count > _MAX_COUNTS[what]:
         raise ValueError(f"{count} {what}")
     return count
 

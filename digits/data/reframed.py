@@ -19,6 +19,7 @@ from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.types import PhotoDataset
 
+_MAX_COPIES = 1000  # copies of a photo
 UPRIGHT = Geometric(zoom_out=0.6, stretch=0.08, reframe=0.1, rotate=0, shear=0, perspective=0)
 
 
@@ -36,8 +37,10 @@ class Reframed(Dataset[Item]):
     """
 
     def __init__(self, data: PhotoDataset, augment: Augmentation, copies: int, seed: int) -> None:
-        if copies < 1 or seed < 0:
-            raise DigitsError(f"expected copies >= 1 and seed >= 0, got {copies} and {seed}.")
+        if not 1 <= copies <= _MAX_COPIES or seed < 0:
+            raise DigitsError(
+                f"expected 1 to {_MAX_COPIES} copies and seed >= 0, got {copies} and {seed}."
+            )
         self.data, self.augment, self.copies, self.seed = data, augment, copies, seed
         self.labelled = data.labelled
         self.image_ids = [int(i) * copies + k for i in data.image_ids for k in range(copies)]

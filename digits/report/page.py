@@ -57,7 +57,10 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
     single, bars = figures.split(metrics)
     gallery = read_gallery(folder / outputs.GALLERY)
     config, picture = folder / outputs.CONFIG, folder / outputs.AUGMENTED
-    where = str(folder / outputs.METRICS)
+
+    def listed(name: str, shape: type[Any], default: Any) -> Any:
+        return convert(metrics.get(name, default), shape, f"{folder / outputs.METRICS}: {name}")
+
     return {
         "kind": kind,
         "name": folder.resolve().name,
@@ -66,16 +69,16 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "figures": single,
         "notes": {name: value for name, value in metrics.items() if isinstance(value, str | bool)},
         "bars": bars,
-        "unreadable": convert(metrics.get("unreadable", {}), dict[str, str], where),
+        "unreadable": listed("unreadable", dict[str, str], {}),
         "sureness": figures.sureness(gallery.confidence) if gallery and not gallery.right else None,
         "curves": _curves(folder, kind),
         "augmented": _base64(picture.read_bytes()) if picture.is_file() else "",
         "gallery": gallery,
         "tabs": _tabs(gallery.tiles) if gallery else {},
         "charts": _charts(gallery) if gallery and gallery.right else [],
-        "confusion": convert(metrics.get("confusion", []), list[list[int]], where),
+        "confusion": listed("confusion", list[list[int]], []),
         "digits": CLASS_NAMES,
-        "members": convert(metrics.get("members", []), list[dict[str, Any]], where),
+        "members": listed("members", list[dict[str, Any]], []),
         "fusion": _fusion(folder / outputs.FUSION),
         "jobs": _jobs(folder / outputs.SWEEP),
         "config": read_file(config).decode("utf-8", "replace") if config.is_file() else "",

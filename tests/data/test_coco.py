@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 import tracemalloc
 import warnings
@@ -174,6 +175,8 @@ def change(part: str, **fields: Any) -> Callable[[dict[str, Any]], Any]:
         ),
         (change("annotations", image_id=99), "image_id 99, which `images` lacks"),
         (change("images", id=2), "image id 2 occurs twice"),
+        (change("images", id=math.inf), r"images\[0\]\.id: expected a whole number, got inf"),
+        (change("categories", name="1"), r"categories 1 \('1'\) and 2 \('1'\) are the same digit"),
         (lambda c: c.update(images=[], annotations=[]), "no photos; expected at least one"),
     ],
 )

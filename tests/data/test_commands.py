@@ -59,7 +59,7 @@ def test_synthetic_fills_an_empty_folder(tmp_path: Path) -> None:
 
 def test_synthetic_refuses_a_count_of_nothing(tmp_path: Path, capsys: Capture) -> None:
     assert exit_code(synthetic.main, str(tmp_path / "out"), "--count", "0") == 1
-    assert "expected count >= 1" in capsys.readouterr().err
+    assert "expected a count of 1 to" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def test_the_command_writes_a_split_that_can_be_read(tmp_path: Path) -> None:
     assert len(open_split("valid", str(tmp_path / "there"))) == 4
 
 
-@pytest.mark.parametrize(("copies", "seed"), [(0, 0), (1, -1)])
+@pytest.mark.parametrize(("copies", "seed"), [(0, 0), (10**9, 0), (1, -1)])
 def test_wrong_counts_are_refused(copies: int, seed: int) -> None:
-    with pytest.raises(DigitsError, match="copies >= 1 and seed >= 0"):
+    with pytest.raises(DigitsError, match="expected 1 to 1000 copies and seed >= 0"):
         Reframed(SyntheticDigits(1), UPRIGHT, copies, seed)

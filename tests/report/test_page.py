@@ -169,6 +169,9 @@ def test_the_command_names_the_page_or_what_is_wrong(
     (folder / "metrics.json").write_text("[1]")
     with pytest.raises(DigitsError, match=r"metrics\.json: expected named values, got \[1\]"):
         write_page(folder)
+    (folder / "metrics.json").write_text('{"confusion": "x"}')
+    with pytest.raises(DigitsError, match=r"metrics\.json: confusion: expected a list, got 'x'"):
+        write_page(folder)
 
 
 CHECK = """

@@ -13,6 +13,7 @@ from digits.data.writing import write_splits
 from digits.errors import DigitsError
 from digits.types import Target
 
+_MAX_PHOTOS = 100_000_000  # photos: their ids alone take 800 MB
 SPLITS = ("train", "valid", "test")
 
 
@@ -28,8 +29,10 @@ class SyntheticDigits(Dataset[Item]):
     paths: tuple[str, ...] = ()
 
     def __init__(self, count: int, seed: int = 0) -> None:
-        if count < 1 or seed < 0:
-            raise DigitsError(f"expected count >= 1 and seed >= 0, got {count} and {seed}.")
+        if not 1 <= count <= _MAX_PHOTOS or seed < 0:
+            raise DigitsError(
+                f"expected a count of 1 to {_MAX_PHOTOS} and seed >= 0, got {count} and {seed}."
+            )
         self.seed = seed
         self.image_ids = np.arange(1, count + 1, dtype=np.int64)
 
