@@ -1,5 +1,6 @@
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,18 @@ def test_recognisers(config: Any, option: str) -> None:
     logits = instantiate(cfg.recognizer.network)(torch.zeros(2, 3, 48, 64))
     assert logits.shape == (2, 8, 11)
     CropOptions(**cfg.recognizer.crops)
-    assert RowJitter(**cfg.recognizer.jitter) == RowJitter()  # one default, said twice
+    jitter = RowJitter(**cfg.recognizer.jitter)
+    assert replace(jitter, part_p=RowJitter.part_p) == RowJitter()  # one default, said twice
+
+
+@pytest.mark.parametrize("file", ["task/recognizer", "recognition/small"])
+def test_a_recipe_has_the_settings_it_names(config: Any, file: str) -> None:
+    cfg = config("task=recognizer", file.replace("/", "="))
+    own = OmegaConf.load(CONF / f"{file}.yaml")
+    assert own.optimizer.lr == cfg.optimizer.lr
+    assert own.get("batch_size", 64) == cfg.batch_size
+    assert own.trainer.items() <= cfg.trainer.items()
+    assert own.callbacks.average.items() <= cfg.callbacks.average.items()
 
 
 @pytest.mark.parametrize("option", options("task"))

@@ -16,6 +16,7 @@ from digits.recognition.crops import HEIGHT
 from digits.types import NUM_CLASSES
 
 _NECK = 120  # channels of PP-OCRv6's attention blocks
+_FLAT = 8.0  # (grey levels) of contrast, below which noise is not blown up
 
 
 class _Attention(nn.Module):
@@ -88,38 +89,49 @@ class PPOCRRecognizer(nn.Module):
 
 
 class SmallRecognizer(nn.Module):
-    """A few convolutions from scratch, 1.2 million weights, for those without PP-OCR's.
+    """A few convolutions from scratch, 0.8 million weights, for those without PP-OCR's.
 
-    Normalised by groups (Wu & He 2018, arXiv 1803.08494): crops of rare widths make tiny batches.
+    Crops are brought to one mean and contrast, and layers are normalised by batch: without, CTC's
+    loss stays for long where no digit is told from another (docs/decisions.md, "Second reader").
 
     Args:
-        widths: channels of the four stages; each halves the height, the first three the width.
+        widths: channels of the stem and of three stages of two layers; each halves the height, all
+            but the last the width.
         dropout: (probability) before the head, in training.
     """
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 128, 192), dropout: float = 0.1) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 48, 96, 160), dropout: float = 0.1) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        entering = 3
-        for number, width in enumerate(widths):
-            stride = (2, 2) if number < 3 else (2, 1)
-            for channels, step in ((entering, stride), (width, (1, 1))):
-                conv = nn.Conv2d(channels, width, 3, step, 1, bias=False)
-                layers += [conv, nn.GroupNorm(8, width), nn.ReLU(inplace=True)]
+        stem, *stages = widths
+        layers, entering = [_convolution(3, stem, (2, 2))], stem
+        for width, stride in zip(stages, ((2, 2), (2, 2), (2, 1)), strict=True):
+            layers += [_convolution(entering, width, stride), _convolution(width, width)]
             entering = width
         self.body = nn.Sequential(*layers)
-        self.mix = nn.Sequential(
-            nn.Conv2d(entering, entering, (HEIGHT // 16, 3), padding=(0, 1), bias=False),
-            nn.GroupNorm(8, entering),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-        )
+        self.mix = _convolution(entering, entering, kernel=(HEIGHT // 16, 3), padding=(0, 1))
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(entering, NUM_CLASSES)
 
     def forward(self, crops: Tensor) -> Tensor:
-        x = self.mix(self.body(crops.to(self.head.weight.dtype) / 127.5 - 1))
-        logits: Tensor = self.head(x.squeeze(2).transpose(1, 2))
+        x = crops.to(self.head.weight.dtype)
+        x = x - x.mean((1, 2, 3), keepdim=True)
+        x = x / (x.square().mean((1, 2, 3), keepdim=True).sqrt() + _FLAT)
+        x = self.mix(self.body(x.contiguous(memory_format=torch.channels_last)))
+        logits: Tensor = self.head(self.dropout(x.squeeze(2).transpose(1, 2)))
         return logits
+
+
+def _convolution(
+    entering: int,
+    leaving: int,
+    stride: tuple[int, int] = (1, 1),
+    kernel: tuple[int, int] = (3, 3),
+    padding: tuple[int, int] = (1, 1),
+) -> nn.Sequential:
+    # Slow: the last crops of each step are those of the rarest width.
+    norm = nn.BatchNorm2d(leaving, momentum=0.02)
+    conv = nn.Conv2d(entering, leaving, kernel, stride, padding, bias=False)
+    return nn.Sequential(conv, norm, nn.ReLU(inplace=True))
 
 
 def _normalised(conv: nn.Conv2d) -> nn.Sequential:

@@ -43,13 +43,13 @@ def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecog
 
 
 def small_recognizer(
-    weights: str = "none", widths: Sequence[int] = (32, 64, 128, 192), dropout: float = 0.1
+    weights: str = "none", widths: Sequence[int] = (16, 48, 96, 160), dropout: float = 0.1
 ) -> SmallRecognizer:
     """A few convolutions, trained from scratch: see `SmallRecognizer`.
 
     Args:
         weights: `none`, or a recogniser's checkpoint (path).
-        widths: channels of its stages.
+        widths: channels of its stem and stages.
         dropout: (probability) before the head, in training.
 
     Raises:

@@ -38,7 +38,13 @@ def test_a_crop_is_read_alike_whatever_the_batch(network: torch.nn.Module) -> No
 
 
 def test_the_small_network_is_small() -> None:
-    assert count_parameters(SmallRecognizer()) < 1_500_000
+    assert count_parameters(SmallRecognizer()) < 1_000_000
+
+
+def test_the_small_network_reads_bright_and_dark_crops_alike() -> None:
+    network = SmallRecognizer().eval()
+    crops = torch.randint(0, 100, (2, 3, 48, 64)).float()
+    assert torch.allclose(network(crops + 120), network(crops), atol=1e-3)
 
 
 def test_ppocr_gives_what_its_own_runtime_gives() -> None:
