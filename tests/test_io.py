@@ -3,13 +3,18 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digits import torch_files
+from digits.detections import read_detections
 from digits.errors import DigitsError
-from digits.io import atomic_write, csv_cell, write_json
+from digits.io import atomic_write, csv_cell, to_coco_boxes, write_detections, write_json
+from digits.types import CLASS_NAMES
 
 FULL = "cannot be written .*; free some space, or write elsewhere"
 
@@ -72,3 +77,80 @@ def test_errors_of_other_files_stay_what_they_are(tmp_path: Path, text: str) -> 
     with pytest.raises(OSError, match=r"photo\.png|broken pipe"):
         work()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_complete_file_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "a.txt"
+    for text in ("first", "second"):
+        with atomic_write(path) as file:
+            file.write(text)
+    assert path.read_text() == "second"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_an_error_while_writing_leaves_nothing_new(tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "a.txt"
+    if before:
+        path.write_text(before)
+
+    def write() -> None:
+        with atomic_write(path) as file:
+            file.write("half")
+            raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError, match="on fire"):
+        write()
+    assert [p.read_text() for p in tmp_path.iterdir()] == ([before] if before else [])
+
+
+quick = settings(max_examples=40, deadline=None)
+side = st.floats(0, 2000, width=32)
+box = st.tuples(side, side, side, side).map(
+    lambda v: [min(v[0], v[2]), min(v[1], v[3]), max(v[0], v[2]), max(v[1], v[3])]
+)
+detection = st.tuples(box, st.floats(0, 1, width=32), st.integers(1, 10))
+
+
+def record(rows: list[tuple[list[float], float, int]], image_id: int = 7) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "file_name": f"{image_id}.png",
+        "height": 30,
+        "width": 40,
+        "boxes": torch.tensor([r[0] for r in rows]).reshape(-1, 4),
+        "scores": torch.tensor([r[1] for r in rows]),
+        "labels": torch.tensor([r[2] for r in rows], dtype=torch.int64),
+    }
+
+
+@quick
+@given(st.lists(detection, max_size=6))
+def test_a_record_survives_its_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "detections.json"
+    before: Any = record(rows) | {"height": 2000, "width": 2000}
+    write_detections(path, {"class_names": list(CLASS_NAMES)}, [before])
+    _, (after,) = read_detections(path)
+    assert after.keys() == before.keys()
+    for key in ("image_id", "file_name", "height", "width"):
+        assert after[key] == before[key]
+    assert after["labels"].tolist() == before["labels"].tolist()
+    assert after["boxes"].shape == (len(rows), 4) and after["boxes"].dtype == torch.float32
+    torch.testing.assert_close(after["boxes"], before["boxes"], atol=0.0051, rtol=1e-6)
+    torch.testing.assert_close(after["scores"], before["scores"], atol=0.000006, rtol=0)
+
+
+@quick
+@given(st.lists(box, min_size=1, max_size=6))
+def test_coco_boxes_are_corner_width_height(boxes: list[list[float]]) -> None:
+    for (x1, y1, x2, y2), (x, y, width, height) in zip(
+        boxes, to_coco_boxes(torch.tensor(boxes)), strict=True
+    ):
+        assert (x, y) == pytest.approx((x1, y1), abs=0.0051, rel=1e-6)
+        assert (x + width, y + height) == pytest.approx((x2, y2), abs=0.011, rel=1e-6)
+
+
+def test_no_boxes_are_an_empty_list() -> None:
+    assert to_coco_boxes(torch.zeros(0, 4)) == []

@@ -6,6 +6,8 @@ import numpy as np
 from digits.data.synthetic.typefaces import FACES, glyph
 from digits.data.synthetic.walls import wall
 
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+
 # No letter that a blurred photo turns into a digit: none of A B D G I J L O Q S Z.
 _LETTERS = "CEFHKMNPRTUVWXY"
 
@@ -24,9 +26,21 @@ def clutter(
     Returns:
         `picture`.
     """
+    left, top, right, bottom = (float(v) for v in keep)
+    place = (left, top, right, bottom)
+    _bands(rng, picture, place, unit)
+    _lines(rng, picture, place, unit)
+    _objects(rng, picture, place, unit)
+    if rng.random() < 0.18:
+        _letters(rng, picture, place, unit)
+    return picture
+
+
+def _bands(rng: np.random.Generator, picture: np.ndarray, keep: Box, unit: float) -> None:
+    """Door frames and neighbouring walls along the photo's sides."""
     height, width = picture.shape[:2]
-    x1, y1, x2, y2 = (float(v) for v in keep)
-    for _ in range(rng.choice(4, p=(0.35, 0.35, 0.2, 0.1))):  # bands along the photo's sides
+    x1, y1, x2, y2 = keep
+    for _ in range(rng.choice(4, p=(0.35, 0.35, 0.2, 0.1))):
         side = rng.choice(4, p=(0.35, 0.35, 0.15, 0.15))
         room = (x1, width - x2, y1, height - y2)[side]
         if room < 0.15 * unit:
@@ -47,8 +61,14 @@ def clutter(
             tone = rng.choice([rng.uniform(0, 0.15), rng.uniform(0.6, 0.95)]) + np.zeros(3)
         band = wall(rng, part.shape[0], part.shape[1], unit, tone.astype(np.float32))
         picture[area] = 0.1 * part + 0.9 * band
+
+
+def _lines(rng: np.random.Generator, picture: np.ndarray, keep: Box, unit: float) -> None:
+    """Cables, gutters, joints: right across the photo."""
+    height, width = picture.shape[:2]
+    x1, y1, x2, y2 = keep
     thick = max(1, round(unit * rng.uniform(0.03, 0.12)))
-    for _ in range(rng.poisson(0.5)):  # cables, gutters, joints: right across the photo
+    for _ in range(rng.poisson(0.5)):
         tone = (float(np.clip(picture.mean() + rng.normal(0, 0.25), 0, 1)),) * 3
         a, b = rng.uniform(-0.2, 1.2, 2)
         upright = rng.random() < 0.6
@@ -56,7 +76,13 @@ def clutter(
             cv2.line(picture, (int(a * width), 0), (int(b * width), height), tone, thick)
         elif not upright and (max(a, b) * height < y1 or min(a, b) * height > y2):
             cv2.line(picture, (0, int(a * height)), (width, int(b * height)), tone, thick)
-    for _ in range(rng.poisson(0.4)):  # letter slots, bells, lamps, bolts
+
+
+def _objects(rng: np.random.Generator, picture: np.ndarray, keep: Box, unit: float) -> None:
+    """Letter slots, bells, lamps, bolts."""
+    height, width = picture.shape[:2]
+    x1, y1, x2, y2 = keep
+    for _ in range(rng.poisson(0.4)):
         w, h = unit * rng.uniform(0.15, 1.2), unit * rng.uniform(0.1, 0.5)
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         if x1 - w < x < x2 + w and y1 - h < y < y2 + h:
@@ -67,17 +93,9 @@ def clutter(
         else:
             low, high = (int(x - w / 2), int(y - h / 2)), (int(x + w / 2), int(y + h / 2))
             cv2.rectangle(picture, low, high, tone, -1)
-    if rng.random() < 0.18:
-        _letters(rng, picture, (x1, y1, x2, y2), unit)
-    return picture
 
 
-def _letters(
-    rng: np.random.Generator,
-    picture: np.ndarray,
-    keep: tuple[float, float, float, float],
-    unit: float,
-) -> None:
+def _letters(rng: np.random.Generator, picture: np.ndarray, keep: Box, unit: float) -> None:
     """A piece of a street's name above or below the number."""
     height, width = picture.shape[:2]
     size = max(4, round(unit * rng.uniform(0.2, 0.7)))
