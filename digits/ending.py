@@ -1,5 +1,6 @@
 """End a command in order: one line for an error, Ctrl-C or SIGTERM, and its exit code."""
 
+import errno
 import functools
 import os
 import signal
@@ -19,6 +20,8 @@ from digits.console import plain_warning
 from digits.errors import DigitsError, one_line
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Result = TypeVar("Result")
 
@@ -79,8 +82,11 @@ def _ended_by_sigterm() -> Iterator[None]:
 def error_line(error: Exception) -> str | None:
     """What `one_line_errors` says of an error; None: it is a fault of the program."""
     cause = _cause(error)
+    if cause is None and isinstance(error, OSError) and error.errno in _FULL:
+        name = error.filename or "what is printed"
+        return f"{name}: cannot be written ({error.strerror}); free some space, or write elsewhere."
     if cause is None and not isinstance(error, InstantiationException):
-        return one_line(error) if _is_refusal_of_lightning(error) else None
+        return one_line(error) if _is_refusal(error) else None
     text = str(cause or error)
     if cause is None:  # what was called, what it said, which key: three lines
         key = text.rpartition("full_key: ")[2] if "full_key: " in text else ""
@@ -91,15 +97,18 @@ def error_line(error: Exception) -> str | None:
     return text
 
 
-def _is_refusal_of_lightning(error: Exception) -> bool:
-    """Whether Lightning's Trainer refuses its settings, such as an accelerator that is not here."""
+def _is_refusal(error: Exception) -> bool:
+    """Whether Lightning's Trainer refuses its settings, such as an accelerator that is not here, or
+    Hydra its options, such as two that exclude each other."""
     if type(error).__name__ == "MisconfigurationException":
         return True
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     where = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return isinstance(error, ValueError) and where.startswith("lightning.pytorch.")
+    return isinstance(error, ValueError) and where.startswith(
+        ("lightning.pytorch.", "hydra._internal.")
+    )
 
 
 def _cause(error: BaseException | None) -> DigitsError | None:

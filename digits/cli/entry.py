@@ -11,6 +11,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
+from digits.cli.folders import refused_leaves_nothing
 from digits.cli.help import show_help, show_info
 from digits.cli.locking import held
 from digits.cli.settings import checked
@@ -34,14 +35,16 @@ def predict() -> None:
 
 @one_line_errors
 def _train(cfg: DictConfig) -> float | None:
-    from digits.cli.train import main
+    with refused_leaves_nothing(Path(cfg.output_dir)):  # seconds, in which Ctrl-C may come
+        from digits.cli.train import main
 
     return main(cfg)
 
 
 @one_line_errors
 def _predict(cfg: DictConfig) -> float | None:
-    from digits.cli.predict import main
+    with refused_leaves_nothing(Path(cfg.output_dir)):
+        from digits.cli.predict import main
 
     return main(cfg)
 
@@ -58,6 +61,10 @@ def _run(command: str, task: Callable[[Any], Any]) -> None:
 @one_line_errors
 def _prepare(command: str, argv: list[str]) -> list[str]:
     """Check a command line; returns it as Hydra is to read it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise DigitsError("The current folder is gone: cd to one that exists.") from error
     if command == "train" and any(word.startswith("resume=") for word in argv):
         from digits.cli.resuming import expanded  # opens a checkpoint, with torch
 

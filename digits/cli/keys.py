@@ -98,7 +98,8 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
 def _is_optional(key: str, config: Mapping[str, Any]) -> bool:
     """Whether a setting may be left out: a callback, a logger, an argument of what is built."""
     group, *inner = key.split(".")
-    built = "_target_" in (config.get(group) or {}) and group != "trainer"
+    content = config.get(group)
+    built = isinstance(content, Mapping) and "_target_" in content and group != "trainer"
     return bool(inner) and (built or group in ("callbacks", "logger"))
 
 

@@ -44,7 +44,10 @@ def checked(
         words = [_split(text, command) for text in typed]
         own = [str(word) for word in words if word.key.startswith("hydra.")]
         own += [] if more is None else [f"hydra.searchpath=[file://{more}]"]
-        known = [(word, options_of(word.key, own)) for word in words]
+        try:
+            known = [(word, options_of(word.key, own)) for word in words]
+        except HydraException as error:  # of hydra.searchpath
+            raise DigitsError(_one_line(error)) from error
         groups = [as_group(word, there) for word, there in known if there]
         rest = [word for word, there in known if not there and str(word) not in own]
         try:

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from itertools import islice
 from typing import NamedTuple, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +18,7 @@ from hydra.errors import HydraException
 
 from digits.errors import DigitsError
 
+_MAX_VALUES = 10_000  # of a sweep
 _READ = ("ckpt", "ckpt_path", "detections", "labels", "photos", "recognizer")
 _WORD = re.compile(r"(\+\+|\+|~)?([^=@]+)(@[^=]*)?(?:=(.*))?", re.DOTALL)
 
@@ -69,21 +71,28 @@ def parse(word: Word) -> Override:
 
 
 def alternatives(word: Word) -> list[str]:
-    """The word with each value of a sweep; the word alone where it is no sweep."""
+    """The word with each value of a sweep; the word alone where it is no sweep.
+
+    Raises:
+        DigitsError: not what Hydra's grammar takes; a sweep of no value, or of endlessly many.
+    """
     if word.value is None or word.prefix == "~":
         return [str(word)]
     override = parse(word)
     if not override.is_sweep_override():
         return [str(word)]
     if isinstance(override.value(), ChoiceSweep):
-        values = list(override.sweep_string_iterator())
+        values = list(islice(override.sweep_string_iterator(), _MAX_VALUES + 1))
     elif override.is_range_sweep():
-        values = [str(value) for value in override.sweep_iterator()]
+        values = [str(value) for value in islice(override.sweep_iterator(), _MAX_VALUES + 1)]
     elif override.is_interval_sweep():
         ends = cast(IntervalSweep, override.value())
         values = [str(ends.start), str(ends.end)]
     else:
         values = [word.value]
+    if not 1 <= len(values) <= _MAX_VALUES:
+        count = "more" if values else "none"
+        raise DigitsError(f"{word}: expected 1 to {_MAX_VALUES} values, a job each, got {count}.")
     return [str(word._replace(value=value)) for value in values]
 
 

@@ -76,13 +76,12 @@ def check_value(path: str, value: Any, declaration: Any) -> None:
     Raises:
         DigitsError: as `check_group`.
     """
-    if isinstance(value, dict) and check_group(path, value, declaration):
-        return
+    known = isinstance(value, dict) and check_group(path, value, declaration)
     try:
         msgspec.convert(value, declaration)
     except msgspec.ValidationError as error:
         raise DigitsError(f"{path}={shown(value)}: expected {in_words(declaration)}.") from error
-    if isinstance(value, dict):  # groups within it, such as callbacks
+    if isinstance(value, dict) and not known:  # groups within it, such as callbacks
         for key, item in value.items():
             if isinstance(item, dict):
                 check_group(f"{path}.{key}", item)

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 Settings = Mapping[str, Any]
 Misfits = Iterator[tuple[str, str]]
 """The setting that does not fit, and what was expected."""
 
-_DURATION = re.compile(r"\d+:\d\d?:\d\d?:\d\d?")
-_DEVICES = re.compile(r"auto|-1|[1-9]\d*|\d+(,\d+)+,?|\d+,")
+_DURATION = re.compile(r"([0-9]{1,9}):([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
+_CENTURY = timedelta(days=36_500)
+_DEVICES = re.compile(r"auto|-1|[1-9]\d{0,3}|\d+(,\d+)+,?|\d+,")
 
 
 def _trainer(settings: Settings) -> Misfits:
@@ -20,7 +22,7 @@ def _trainer(settings: Settings) -> Misfits:
     if devices in (0, []) or (isinstance(devices, str) and not _DEVICES.fullmatch(devices)):
         yield "devices", "a number of devices, auto, -1 for all, or a list such as [0,1]"
     time = settings.get("max_time")
-    if isinstance(time, str) and not (_DURATION.fullmatch(time) and time.strip("0:")):
+    if time is not None and not timedelta() < _duration(time) <= _CENTURY:
         yield "max_time", "a duration above 0 as DD:HH:MM:SS, such as 00:00:20:00"
     precision = str(settings.get("precision"))
     if precision in ("16-true", "bf16-true", "64-true", "64"):
@@ -28,6 +30,17 @@ def _trainer(settings: Settings) -> Misfits:
     every, batches = settings.get("val_check_interval"), settings.get("limit_train_batches")
     if isinstance(every, int) and isinstance(batches, int) and every > batches:
         yield "val_check_interval", f"at most trainer.limit_train_batches={batches}"
+
+
+def _duration(time: object) -> timedelta:
+    """What Lightning makes of `max_time`; nothing where it makes nothing of it."""
+    match = _DURATION.fullmatch(time) if isinstance(time, str) else None
+    names = ("days", "hours", "minutes", "seconds")
+    parts = dict(zip(names, map(int, match.groups()), strict=True)) if match else time
+    try:
+        return timedelta(**parts) if isinstance(parts, dict) else timedelta()
+    except (TypeError, OverflowError):
+        return timedelta()
 
 
 def _detector(settings: Settings) -> Misfits:

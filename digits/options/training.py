@@ -18,6 +18,7 @@ from digits.options.types import (
 
 _Duration = Annotated[str, Meta(title=DURATION)]
 _OrNone = Annotated[int, Meta(ge=-1, le=1 << 53)]  # -1: no bound
+_Devices = Annotated[int, Meta(ge=-1, le=9999)]
 _Limit = Index | Share
 
 
@@ -26,7 +27,7 @@ class Trainer(TypedDict, total=False):
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
     strategy: str | Group
-    devices: _OrNone | str | list[Index]
+    devices: _Devices | str | list[Index]
     num_nodes: Count
     precision: Literal[
         "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true",

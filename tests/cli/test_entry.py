@@ -12,6 +12,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -108,6 +109,7 @@ def test_help_ends_well(
         (["checkpoints/small/best.ckpt"], "did you mean ckpt=checkpoints/small/best.ckpt?"),
         (["photo.jpg"], "photo.jpg: expected a setting, as KEY=VALUE"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
+        (["--resolve", "photos=docs/photos"], "--resolve flag can only be used in conjunction"),
         (["ckpt="], "ckpt=''"),
         (["output_dir=/dev/null"], "output_dir=/dev/null: no directory that can be written (Not a"),
         (["output_dir=/dev/null/x"], "output_dir=/dev/null/x: no directory that can be written"),
@@ -147,6 +149,35 @@ def test_ctrl_c_is_one_line_at_any_moment(
     words = (f"output_dir={tmp_path}", "photos=docs/photos")
     assert run("predict", *words, monkeypatch=monkeypatch) == 130
     assert capsys.readouterr().err == "Stopped by Ctrl-C.\n"
+
+
+def test_ctrl_c_while_torch_is_imported_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Slow(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "digits.cli.predict", Slow("digits.cli.predict"))
+    words = (f"output_dir={tmp_path / 'out'}", "photos=docs/photos")
+    assert run("predict", *words, monkeypatch=monkeypatch) == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_and_a_folder_that_is_gone_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SystemExit):
+        one_line_errors(full)()
+    assert capsys.readouterr().err.startswith("Error: what is printed: cannot be written (No space")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run("predict", "photos=/", monkeypatch=monkeypatch) == 1
+    assert capsys.readouterr().err == "Error: The current folder is gone: cd to one that exists.\n"
 
 
 def test_sigterm_is_one_line_and_leaves_nothing_half_written(
