@@ -43,9 +43,12 @@ def main(cfg: DictConfig) -> float | None:
 def _predict(cfg: DictConfig) -> float | None:
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     trust = trusted(config)
+    wanted = config["submission"]
+    if wanted["alternatives"] == "auto":  # they are for scoring, and of no use to people
+        wanted = wanted | {"alternatives": cfg.photos is None}
     submission = SubmissionOptions(
         Path(cfg.output_dir),
-        **config["submission"],
+        **wanted,
         pictures=cfg.pictures,
         json=cfg.json,
         map_backend=cfg.map_backend,

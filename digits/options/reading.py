@@ -40,7 +40,7 @@ class Scales(TypedDict, total=False):
 
 class Submission(TypedDict, total=False):
     refine: bool | Literal["auto"]
-    alternatives: bool
+    alternatives: bool | Literal["auto"]
     min_confidence: Share | None
 
 

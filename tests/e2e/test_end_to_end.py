@@ -199,6 +199,7 @@ def test_any_folder_of_photos(trained: Any, predict: Script, tmp_path: Path) -> 
     assert [r["file_name"] for r in rows(outcome.folder / "numbers.csv")] == names
     assert [r["image_id"] for r in rows(outcome.folder / "pred.csv")] == ["1", "2", "3"]
     figures = json.loads((outcome.folder / "metrics.json").read_text())
+    assert figures["alternatives"] is False  # of no use to people
     # no labels, no scores
     assert figures.keys() == {
         "photos", "photos_per_second", "accepted", "reading", "refined", "alternatives", "members",
