@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -85,6 +86,9 @@ def error_line(error: Exception) -> str | None:
     if cause is None and isinstance(error, OSError) and error.errno in _FULL:
         name = error.filename or "what is printed"
         return f"{name}: cannot be written ({error.strerror}); free some space, or write elsewhere."
+    if cause is None and _is_lack_of_memory(error):
+        text = one_line(error)[:200] or "none is left"
+        return f"Not enough memory ({text}); lower batch_size, the input size or num_workers."
     if cause is None and not isinstance(error, InstantiationException):
         return one_line(error) if _is_refusal(error) else None
     text = str(cause or error)
@@ -95,6 +99,14 @@ def error_line(error: Exception) -> str | None:
     if "Original Traceback" in text:  # raised in a loading process, which wraps the text
         text = text.rsplit(f"{DigitsError.__name__}: ", 1)[-1].strip()
     return text
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Of Python, or of torch, which has no class of its own for it on the CPU."""
+    of_torch = isinstance(error, RuntimeError) and re.search(
+        "out of memory|not enough memory|can't allocate memory", str(error), re.IGNORECASE
+    )
+    return isinstance(error, MemoryError) or bool(of_torch)
 
 
 def _is_refusal(error: Exception) -> bool:

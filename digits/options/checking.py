@@ -57,6 +57,8 @@ def check_group(path: str, value: Mapping[str, Any], declaration: Any = None) ->
     if known is None:
         return "_target_" in value
     for key, item in value.items():
+        if key == "_args_":
+            raise DigitsError(f"{path}._args_={shown(item)}: expected arguments by their names.")
         if key in HYDRA:
             continue
         if key not in known:

@@ -164,15 +164,20 @@ def test_ctrl_c_while_torch_is_imported_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_and_a_folder_that_is_gone_are_one_line(
+def test_what_the_machine_lacks_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def full() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def failing(error: Exception) -> None:
+        raise error
 
-    with pytest.raises(SystemExit):
-        one_line_errors(full)()
-    assert capsys.readouterr().err.startswith("Error: what is printed: cannot be written (No space")
+    for error, line in (
+        (OSError(errno.ENOSPC, "No space left"), "what is printed: cannot be written (No space le"),
+        (MemoryError(), "Not enough memory (none is left); lower batch_size, "),
+        (RuntimeError("CUDA out of memory. Tried"), "Not enough memory (CUDA out of memory. Tri"),
+    ):
+        with pytest.raises(SystemExit):
+            one_line_errors(failing)(error)
+        assert capsys.readouterr().err.startswith(f"Error: {line}")
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()

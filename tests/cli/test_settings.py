@@ -153,6 +153,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ),
         ("train", ["model.zoom=3"], "model.zoom=3: expected named settings or null."),
         ("train", ["backbone=timm", "backbone.name=3"], "backbone.name=3: expected text."),
+        ("train", ["+data._args_=[x]"], "data._args_=[x]: expected arguments by their names."),
         ("train", ["optimizer.lr=${scheduler}"], "optimizer.lr=${scheduler}: expected a number"),
         ("train", ["callbacks.best.mode=up"], "callbacks.best.mode=up: expected max or min."),
         ("train", ["augmentation.zoom_in=0.5"], "augmentation.zoom_in=0.5: expected a number fro"),
