@@ -1,11 +1,13 @@
 """PP-OCRv6's weights, from the wheel of rapidocr (the extra `text`, with onnx); torch only."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from digits.errors import DigitsError
 
@@ -42,28 +44,74 @@ def load_ppocr(modules: Sequence[nn.Module], path: Path) -> None:
     Raises:
         DigitsError: onnx is missing, or the file holds another network.
     """
+    layers = [m for module in modules for m in module.modules() if isinstance(m, nn.Conv2d)]
+    with other_network_refused(path):
+        states = (state for kind, state in layer_states(read_onnx(path).graph) if kind == "Conv")
+        for layer in layers:
+            layer.load_state_dict(next(states))
+    _fold_normalisation(layers[0])
+
+
+def read_onnx(path: Path) -> Any:
+    """The `onnx.ModelProto` in a file.
+
+    Raises:
+        DigitsError: onnx is missing.
+    """
     try:
         import onnx
     except ImportError as error:
-        raise DigitsError("backbone.weights=ppocr needs onnx: pip install -e '.[text]'.") from error
-    graph = onnx.load(path).graph
-    arrays = {i.name: torch.tensor(onnx.numpy_helper.to_array(i)) for i in graph.initializer}
-    biases = {
-        node.input[0]: arrays[node.input[1]].flatten()
-        for node in graph.node
-        if node.op_type == "Add" and node.input[1] in arrays
-    }
-    nodes = [node for node in graph.node if node.op_type == "Conv"]
-    layers = [m for module in modules for m in module.modules() if isinstance(m, nn.Conv2d)]
+        raise DigitsError("PP-OCR's network needs onnx: pip install -e '.[text]'.") from error
+    return onnx.load(path)
+
+
+def layer_states(graph: Any) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The weights of each convolution, normalisation and linear layer, in the order of their use.
+
+    Args:
+        graph: of an `onnx.ModelProto`.
+
+    Yields:
+        Operator type and state dict of a layer.
+    """
+    from onnx.numpy_helper import to_array
+
+    arrays = {i.name: torch.tensor(to_array(i)) for i in graph.initializer}
+    users = {node.input[0]: node for node in graph.node if node.op_type in ("Add", "Mul")}
+
+    def added(name: str) -> dict[str, Tensor]:
+        """The constant that is added to a result, if one is."""
+        user = users.get(name)
+        found = user is not None and user.op_type == "Add" and user.input[1] in arrays
+        return {"bias": arrays[user.input[1]].flatten()} if found and user else {}
+
+    for node in graph.node:
+        weights = [arrays[name] for name in node.input if name in arrays]
+        kind = node.op_type
+        if kind == "Conv":
+            yield kind, {"weight": weights[0], **added(node.output[0])}
+        elif kind == "BatchNormalization":
+            names = ("weight", "bias", "running_mean", "running_var")
+            yield kind, dict(zip(names, weights, strict=True))
+        elif kind == "MatMul" and weights:
+            yield kind, {"weight": weights[0].T, **added(node.output[0])}
+        elif kind == "Mul" and weights and weights[0].ndim == 1 and len(weights[0]) > 1:
+            yield kind, {"weight": weights[0], **added(node.output[0])}
+
+
+@contextmanager
+def other_network_refused(path: Path) -> Iterator[None]:
+    """Turn what loading the file of another network raises into one line.
+
+    Raises:
+        DigitsError: names the file and the network expected.
+    """
     try:
-        for layer, node in zip(layers, nodes[: len(layers)], strict=True):
-            state = {"weight": arrays[node.input[1]], "bias": biases[node.output[0]]}
-            layer.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError) as error:
+        yield
+    except (KeyError, RuntimeError, StopIteration, ValueError) as error:
         raise DigitsError(
             f"{path}: not the network of {FILE}; pip install 'rapidocr>=3.10,<4'."
         ) from error
-    _fold_normalisation(layers[0])
 
 
 @torch.no_grad()

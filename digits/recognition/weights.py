@@ -4,19 +4,22 @@ a training before.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from digits.errors import DigitsError
-from digits.models.ppocr_weights import FILE, packaged
+from digits.models.ppocr_weights import (
+    layer_states,
+    other_network_refused,
+    packaged,
+    read_onnx,
+)
 from digits.models.state import misfits
 from digits.models.weights import read_state
 from digits.recognition.network import PPOCRRecognizer, SmallRecognizer, keep_digits
 
 _CHARACTERS = 18710  # blank, 18,708 characters and the space
-_NO_ONNX = "The recogniser's weights need onnx: pip install -e '.[text]'."
 
 
 def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecognizer:
@@ -89,52 +92,19 @@ def load_recognizer(network: PPOCRRecognizer, path: Path) -> list[int]:
     Raises:
         DigitsError: onnx is missing, or the file holds another network.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise DigitsError(_NO_ONNX) from error
-    try:
-        model = onnx.load(path)
+    with other_network_refused(path):
+        model = read_onnx(path)
         texts = {item.key: item.value for item in model.metadata_props}
         characters = ["", *texts["character"].split("\n")]  # class 0 is the blank
-        states = _states(model.graph, onnx.numpy_helper.to_array)
-        for layer, state in zip(_layers(network), states, strict=True):
+        for layer, (_, state) in zip(_layers(network), layer_states(model.graph), strict=True):
             layer.load_state_dict(state, strict=False)
         with torch.no_grad():  # PP-OCR reads blue first, the project red first
             first = next(network.stem.parameters())
             first.copy_(first.flip(1))
         return [characters.index(digit) for digit in "0123456789"]
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise DigitsError(
-            f"{path}: not the network of {FILE}; pip install 'rapidocr>=3.10,<4'."
-        ) from error
 
 
 def _layers(network: PPOCRRecognizer) -> Iterator[nn.Module]:
     """Layers with weights, in the order in which PP-OCR uses them."""
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.LayerNorm, nn.Linear)
     return (module for module in network.modules() if isinstance(module, kinds))
-
-
-def _states(graph: Any, to_array: Any) -> Iterator[dict[str, Tensor]]:
-    """What each convolution, normalisation and linear layer of a graph holds, in order of use."""
-    arrays = {i.name: torch.tensor(to_array(i)) for i in graph.initializer}
-    users = {node.input[0]: node for node in graph.node if node.op_type in ("Add", "Mul")}
-
-    def added(name: str) -> dict[str, Tensor]:
-        """The constant that is added to a result, if one is."""
-        user = users.get(name)
-        found = user is not None and user.op_type == "Add" and user.input[1] in arrays
-        return {"bias": arrays[user.input[1]].flatten()} if found and user else {}
-
-    for node in graph.node:
-        weights = [arrays[name] for name in node.input if name in arrays]
-        if node.op_type == "Conv":
-            yield {"weight": weights[0], **added(node.output[0])}
-        elif node.op_type == "BatchNormalization":
-            names = ("weight", "bias", "running_mean", "running_var")
-            yield dict(zip(names, weights, strict=True))
-        elif node.op_type == "MatMul" and weights:
-            yield {"weight": weights[0].T, **added(node.output[0])}
-        elif node.op_type == "Mul" and weights and weights[0].ndim == 1 and len(weights[0]) > 1:
-            yield {"weight": weights[0], **added(node.output[0])}
