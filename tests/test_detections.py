@@ -12,10 +12,10 @@ from fuzzing import places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.detections import read_detections
+from digits.detections import read_detections, write_detections
+from digits.detections.writing import detections_to_json
 from digits.ensemble.fusion import Fusion
 from digits.errors import DigitsError
-from digits.io import detections_to_json, write_detections
 from digits.reading import CascadeReader
 from digits.reading.features import candidates
 from digits.types import CLASS_NAMES, MAX_BOXES, Record

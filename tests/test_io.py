@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digits import torch_files
-from digits.detections import read_detections
+from digits.detections import read_detections, write_detections
+from digits.detections.writing import to_coco_boxes
 from digits.errors import DigitsError
-from digits.io import atomic_write, csv_cell, to_coco_boxes, write_detections, write_json
+from digits.io import atomic_write, csv_cell, write_json
 from digits.types import CLASS_NAMES
 
 FULL = "cannot be written .*; free some space, or write elsewhere"

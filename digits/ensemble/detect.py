@@ -11,13 +11,12 @@ from typing import Any
 from digits import fingerprints, resources
 from digits.checkpoint import Checkpoint
 from digits.console import with_progress
-from digits.detections import read_detections
+from digits.detections import read_detections, write_detections
 from digits.ensemble.members import Member, short_names
 from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.source import is_synthetic
-from digits.io import write_detections
 from digits.models.anchors import short_side
 from digits.models.detector import build_detector
 from digits.types import PhotoDataset

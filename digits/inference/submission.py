@@ -9,15 +9,10 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from digits import outputs
+from digits.detections import DetectionsWriter
+from digits.detections.writing import scores_and_labels, to_coco_boxes
 from digits.inference.results import PhotoResult
-from digits.io import (
-    DetectionsWriter,
-    atomic_write,
-    csv_cell,
-    partial_path,
-    scores_and_labels,
-    to_coco_boxes,
-)
+from digits.io import atomic_write, csv_cell, partial_path
 from digits.records import check_detections
 from digits.types import Record
 
@@ -39,7 +34,7 @@ class SubmissionWriter:
     Use it as a context manager: the files get their names when the block ends without an error,
     and nothing is left behind when it does not.
 
-    - `detections.json`: `{"header": ..., "photos": [...]}` (`digits.io`), what later stages
+    - `detections.json`: `{"header": ..., "photos": [...]}` (`digits.detections`), what later stages
       exchange.
     - `pred.json`: a flat list of `{image_id, bbox [x_min, y_min, w, h], score, category_id}`.
     - `pred.csv`: `image_id,pred_label`, a row for every photo; text, so leading zeros stay.

@@ -9,6 +9,7 @@ import pytest
 import torch
 from simulated import simulate
 
+from digits.detections import write_detections
 from digits.ensemble import Fuser, Fusion
 from digits.ensemble.fit import fit_recipe
 from digits.ensemble.members import find_files
@@ -18,7 +19,6 @@ from digits.ensemble.run import fuse_files
 from digits.ensemble.tune import Tuner
 from digits.errors import DigitsError
 from digits.inference.options import SubmissionOptions
-from digits.io import write_detections
 from digits.reading import Reader, ThresholdReader
 from digits.types import CLASS_NAMES
 

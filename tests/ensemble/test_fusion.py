@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from digits.detections import read_detections
+from digits.detections import read_detections, write_detections
 from digits.ensemble import Fuser, Fusion
 from digits.ensemble.averaging import averaged
 from digits.errors import DigitsError
-from digits.io import write_detections
 from digits.records import check_detections
 from digits.types import CLASS_NAMES
 

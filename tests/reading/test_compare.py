@@ -8,7 +8,7 @@ import pytest
 from simulated import simulate
 
 from digits import calibrate, checkpoint
-from digits.io import detections_to_json
+from digits.detections.writing import detections_to_json
 from digits.reading.__main__ import main
 
 

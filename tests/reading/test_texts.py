@@ -9,9 +9,8 @@ import pytest
 import torch
 from simulated import simulate
 
-from digits.detections import read_detections
+from digits.detections import read_detections, write_detections
 from digits.ensemble import Fusion
-from digits.io import write_detections
 from digits.reading import CalibratedReader
 from digits.reading.crossfit import cross_fit
 from digits.reading.text_fit import fit_text_weights

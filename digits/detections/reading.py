@@ -1,76 +1,25 @@
-"""Read and validate detections.json, the file that the stages exchange."""
+"""Read and validate detections.json."""
 
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET
 
 from digits.console import console
+from digits.detections.schema import File, Header, Photo
 from digits.errors import DigitsError
 from digits.geometry import by_score
 from digits.misfits import Misfit, MisfitError
 from digits.shapes import convert, decode_file
-from digits.types import CLASS_NAMES, MAX_BOXES, NUM_CLASSES, Record
+from digits.types import CLASS_NAMES, MAX_BOXES, Record
 
 LIMIT = 512 << 20  # bytes; a detector writes 40 MB of 13,068 photos
 OUTSIDE = 0.1  # share of the photo's side, and
 OUTSIDE_PIXELS = 2  # pixels, that a box may reach beyond its photo
-
-_Coordinate = Annotated[float, Meta(ge=-1e7, le=1e7)]
-_Score = Annotated[float, Meta(ge=0, le=1)]
-_Label = Annotated[int, Meta(ge=1, lt=NUM_CLASSES)]
-_Votes = Annotated[float, Meta(ge=0, le=10_000)]
-_Pixels = Annotated[int, Meta(ge=1, le=1 << 24)]
-_Id = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-_Log = Annotated[float, Meta(ge=-1e6, le=1e-2)]  # of a probability, rounded
-_Text = Annotated[str, Meta(pattern="^[0-9]{1,100}$")]
-
-
-class _Row(TypedDict):
-    """`digits.types.RowTexts` with its ranges."""
-
-    boxes: Annotated[
-        list[Annotated[list[_Coordinate], Meta(min_length=4, max_length=4)]],
-        Meta(min_length=1, max_length=100),
-    ]
-    weight: _Log
-    texts: Annotated[dict[_Text, _Log], Meta(min_length=1, max_length=1000)]
-
-
-class _Photo(Struct):
-    image_id: _Id
-    file_name: str
-    height: _Pixels
-    width: _Pixels
-    boxes: list[tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]]
-    scores: list[_Score]
-    labels: list[_Label]
-    votes: list[_Votes] | UnsetType = UNSET
-    rows: Annotated[list[_Row], Meta(max_length=1000)] | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        for name in ("scores", "labels", "votes"):
-            values = getattr(self, name)
-            if values is not UNSET and len(values) != len(self.boxes):
-                raise ValueError(
-                    f"expected as many {name} as boxes, got {len(values)} and {len(self.boxes)}"
-                )
-
-
-class _Header(Struct):
-    class_names: tuple[str, ...] = CLASS_NAMES
-    split: str | None = None
-    weights_sha256: str | None = None
-    config_digest: str | None = None
-
-
-class _File(Struct):
-    header: dict[str, Any]
-    photos: list[_Photo]
 
 
 def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
@@ -88,8 +37,8 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
     if not path.exists():
         raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.")
     try:
-        content = decode_file(path, _File, LIMIT)
-        header = convert(content.header, _Header, "header")
+        content = decode_file(path, File, LIMIT)
+        header = convert(content.header, Header, "header")
         records = _records(content.photos)
     except MisfitError as error:
         raise DigitsError(f"{path}: not a detections.json: {error.misfit}.") from error
@@ -106,7 +55,7 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
     return content.header, records
 
 
-def _records(photos: Sequence[_Photo]) -> list[Record]:
+def _records(photos: Sequence[Photo]) -> list[Record]:
     """Photos as records; all boxes are looked at at once, for there may be a million.
 
     Raises:
@@ -128,7 +77,7 @@ def _records(photos: Sequence[_Photo]) -> list[Record]:
     ]
 
 
-def _record(photo: _Photo, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Record:
+def _record(photo: Photo, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Record:
     votes = None if photo.votes is UNSET else np.array(photo.votes, dtype=np.float32)
     if len(boxes) > MAX_BOXES:
         surest = by_score(boxes, scores, labels)[:MAX_BOXES]
@@ -150,7 +99,7 @@ def _record(photo: _Photo, boxes: np.ndarray, scores: np.ndarray, labels: np.nda
     return record
 
 
-def _check_ids(photos: Sequence[_Photo]) -> None:
+def _check_ids(photos: Sequence[Photo]) -> None:
     seen: set[int] = set()
     for index, photo in enumerate(photos):
         if photo.image_id in seen:
