@@ -16,8 +16,15 @@ FILE = "PP-OCRv6_rec_small.onnx"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def packaged() -> Path:
+def packaged(
+    setting: str = "backbone.weights",
+    instead: str = "backbone.weights=none or backbone.weights=FILE",
+) -> Path:
     """The file of PP-OCRv6's recognition network in the installed rapidocr.
+
+    Args:
+        setting: that asks for it, for the error message.
+        instead: settings that need no rapidocr, likewise.
 
     Raises:
         DigitsError: rapidocr is missing, or has no such file.
@@ -28,10 +35,7 @@ def packaged() -> Path:
         if path.is_file():
             return path
     found = "rapidocr is not installed" if spec is None else f"this rapidocr has no {FILE}"
-    raise DigitsError(
-        f"backbone.weights=ppocr: {found}; pip install -e '.[text]', or say "
-        "backbone.weights=none or backbone.weights=FILE."
-    )
+    raise DigitsError(f"{setting}=ppocr: {found}; pip install -e '.[text]', or say {instead}.")
 
 
 def load_ppocr(modules: Sequence[nn.Module], path: Path) -> None:

@@ -18,6 +18,7 @@ from digits.models.ppocr_weights import (
 from digits.models.state import misfits
 from digits.models.weights import read_state
 from digits.recognition.network import PPOCRRecognizer, SmallRecognizer, keep_digits
+from digits.resources import RECOGNIZER
 
 _CHARACTERS = 18710  # blank, 18,708 characters and the space
 
@@ -35,7 +36,11 @@ def ppocr_recognizer(weights: str = "ppocr", dropout: float = 0.0) -> PPOCRRecog
     """
     if weights == "none":
         return PPOCRRecognizer(dropout=dropout)
-    path = packaged() if weights == "ppocr" else _file(weights, "ppocr, none or a file")
+    setting = "recognizer.network.weights"
+    if weights == "ppocr":
+        path = packaged(setting, f"recognition=small or {setting}={RECOGNIZER}")
+    else:
+        path = _file(weights, "ppocr, none or a file")
     if path.suffix != ".onnx":
         network = PPOCRRecognizer(dropout=dropout)
         _load(network, path)

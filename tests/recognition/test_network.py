@@ -83,6 +83,12 @@ def test_a_file_of_another_network_is_refused_in_one_line(tmp_path: Path) -> Non
         ppocr_recognizer(str(path))
 
 
+def test_without_the_extra_what_needs_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DigitsError, match=r"recognizer\.network\.weights=ppocr: .*small"):
+        ppocr_recognizer()
+
+
 @pytest.mark.parametrize("build", [ppocr_recognizer, small_recognizer])
 def test_a_training_goes_on_from_a_recogniser_checkpoint(
     build: Callable[..., torch.nn.Module], tmp_path: Path
