@@ -39,7 +39,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]]:
-    """Four jobs, of which one runs out of memory and two are refused; and how many detectors are
+    """Four jobs, of which one fails and two are refused; and how many detectors are
     alive as each of the others starts, and in the end."""
     quiet, fit = train_script.quiet, train_script.fit
     alive: list[int] = []
@@ -50,7 +50,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]]
 
     def fit_at_second_try(*args: Any) -> Any:
         if len(alive) == 1:
-            raise RuntimeError("out of memory\n[and more]")
+            raise RuntimeError("out of order\n[and more]")
         return fit(*args)
 
     gc.collect()
@@ -79,7 +79,7 @@ def test_a_failed_job_stops_no_other_and_is_told_at_the_end(swept: Any) -> None:
     assert outcome.code == 1
     told = outcome.err.strip().splitlines()
     assert "3 of 4 jobs failed" in told[-1] and not any("Traceback" in line for line in told)
-    reason = "RuntimeError: out of memory [and more]"
+    reason = "RuntimeError: out of order [and more]"
     assert f"0_sgd_devices-1 failed: {reason}" in outcome.out
     text = (outcome.folder / "0_sgd_devices-1" / "error.txt").read_text()
     assert text.startswith(f"{reason}\n") and "Traceback" in text
@@ -101,14 +101,14 @@ def test_the_table_of_a_sweep(swept: Any) -> None:
     assert float(first["epochs"]) == 1 and float(first["parameters"]) == sum(counts)
     assert 0 < float(first["minutes"]) < 5
     assert [row["status"] for row in others] == ["failed"] * 3
-    assert not others[0]["map"] and "out of memory" in others[0]["error"]
+    assert not others[0]["map"] and "out of order" in others[0]["error"]
     assert f"Next: python predict.py ckpt={first['checkpoint']}" in outcome.out
 
 
 def test_a_sweep_has_a_page_of_its_jobs_and_their_curves_in_one_picture(swept: Any) -> None:
     folder = swept[0].folder
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert 'href="2_adamw_devices-1/report.html"' in page and "out of memory" in page
+    assert 'href="2_adamw_devices-1/report.html"' in page and "out of order" in page
     assert (folder / "curves.png").is_file()
     assert "Learning curves of all jobs" in page
     command = json.loads((folder / "run.json").read_text())["command"]
