@@ -1,5 +1,6 @@
 """Read checkpoint files: tensors and plain data that describe them, never unpickled."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,7 +59,7 @@ def read(
             other classes.
     """
     where = f"{key}={path}"
-    if not path.exists():
+    if not os.path.exists(path):
         raise DigitsError(f"{where}: no such file; train.py writes best.ckpt and last.ckpt.")
     if path.suffix in (".onnx", ".xml"):
         raise DigitsError(

@@ -1,5 +1,6 @@
 """Files that ship with the package: the configuration and the models."""
 
+import os
 from pathlib import Path
 
 from digits import outputs
@@ -28,9 +29,9 @@ def located(ckpt: str | Path) -> Path:
         as given.
     """
     path, name = Path(ckpt), str(ckpt)
-    if not path.exists() and name in SHIPPED:
+    if not os.path.exists(path) and name in SHIPPED:
         return CHECKPOINTS / name / outputs.BEST
-    return CHECKPOINTS if not path.exists() and name == ENSEMBLE else path
+    return CHECKPOINTS if not os.path.exists(path) and name == ENSEMBLE else path
 
 
 def is_shipped(path: Path) -> bool:

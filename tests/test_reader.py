@@ -143,6 +143,8 @@ def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
         (np.zeros((2, 4, 5, 3), np.uint8), r"several photos: say reader.read\(list\(photos\)\)"),
         (torch.zeros(4, 5, 3, dtype=torch.uint8), r"say photo.permute\(2, 0, 1\)"),
         (torch.rand(3, 4, 5), "255 .* photo, as uint8"),
+        (torch.zeros(3, 4, 5, dtype=torch.uint8).to_sparse(), "Expected a dense tensor"),
+        (torch.zeros(3, 4, 5, dtype=torch.uint8, device="meta"), "Expected a dense tensor"),
         (ROOT / "docs", r"docs: a folder; say reader.read\(sorted\(Path\('.*docs'\).glob"),
     ],
 )
@@ -187,8 +189,11 @@ def test_a_checkpoint_of_ones_own(trained: Any) -> None:
         digits.load("no.ckpt")
     with pytest.raises(DigitsError, match=r"ckpt=smal: no such file; did you mean small\?"):
         digits.load("smal")
-    with pytest.raises(DigitsError, match="device=tpu"):
-        digits.load(device="tpu")
+    with pytest.raises(DigitsError, match=r"ckpt=x{5000}: no such file"):
+        digits.load("x" * 5000)
+    for device in ("tpu", None):
+        with pytest.raises(DigitsError, match=f"device={device}"):
+            digits.load(device=device)
 
 
 @pytest.mark.parametrize("ckpt", [5, None, ["small"], ONE.read_bytes()])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from digits.data.address import is_address
 from digits.data.photos import LONGEST, UNREADABLE, open_reduced, reduced
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,12 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
                 f"{str(photo.dtype).removeprefix('torch.')} of shape {tuple(photo.shape)}"
                 f"{_instead(tuple(photo.shape), photo.is_floating_point(), is_tensor=True)}."
             )
-        photo = photo.permute(1, 2, 0).cpu().numpy()
+        try:
+            photo = photo.permute(1, 2, 0).cpu().numpy()
+        except (RuntimeError, TypeError) as error:  # sparse, or without pixels
+            raise DigitsError(
+                f"Expected a dense tensor with pixels ({one_line(error)})."
+            ) from error
     if isinstance(photo, np.ndarray):
         colour = photo.ndim == 3 and photo.shape[2] == 3
         if photo.dtype != np.uint8 or not (colour or photo.ndim == 2) or not photo.size:

@@ -22,7 +22,10 @@ LONGEST = 1000
 _LARGEST = 1 << 30  # bytes of a file
 _HEAD = 12  # bytes that tell HEIC
 # What Pillow raises of files that are damaged, truncated, too large, or of another kind.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError,
+    Image.DecompressionBombError,
+)  # fmt: skip
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 
 

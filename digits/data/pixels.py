@@ -31,7 +31,7 @@ def to_8_bits(image: Image.Image, path: Path) -> Image.Image:
     Pillow has no such pictures and keeps the upper 8 bits, of which 10 and 12 bits use few.
     """
     tiles = getattr(image, "tile", ())
-    layouts = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in tiles]
+    layouts = [tile.args[:1] if isinstance(tile.args, tuple) else tile.args for tile in tiles]
     turned = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1) != 1
     if image.mode.startswith("I") or turned or not any(";16" in str(name) for name in layouts):
         return image

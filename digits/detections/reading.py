@@ -1,5 +1,6 @@
 """Read and validate detections.json."""
 
+import os
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -34,7 +35,7 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
         DigitsError: the file is missing, is not a `detections.json`, or is of other classes; says
             where a value is not what it has to be.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.")
     try:
         content = decode_file(path, File, LIMIT)

@@ -1,6 +1,7 @@
 """The members of a fusion: find their files, read them, check that the photos are the same."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,14 +61,14 @@ def find_files(value: object, name: str, key: str) -> list[Path]:
         if not text.strip():
             raise DigitsError(f"{key}=: nothing is named (a variable that is not set?).")
         path = resources.located(text) if key == "ckpt" else Path(text)
-        if path.is_dir():
+        if os.path.isdir(path):
             matches = sorted(p for d in range(_MAX_DEPTH + 1) for p in path.glob("*/" * d + name))
-        elif glob.has_magic(text) and not path.exists():
+        elif glob.has_magic(text) and not os.path.exists(path):
             matches = sorted(map(Path, glob.glob(text, recursive=True)))
         else:
             matches = [path]
         near = get_close_matches(text, (*resources.SHIPPED, resources.ENSEMBLE), 1)
-        if key == "ckpt" and matches == [path] and near and not path.exists():
+        if key == "ckpt" and matches == [path] and near and not os.path.exists(path):
             raise DigitsError(f"ckpt={text}: no such file; did you mean {near[0]}?")
         if not matches:
             raise DigitsError(

@@ -42,7 +42,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if name != "auto":
         try:
             device = torch.device(name)
-        except RuntimeError as error:  # names all that torch was ever made for
+        except (RuntimeError, TypeError) as error:  # names all that torch was ever made for
             raise DigitsError(
                 f"device={name}: expected auto, cpu, cuda, cuda:1 (of several) or mps."
             ) from error

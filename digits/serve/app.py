@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -81,11 +81,14 @@ def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") 
 async def _body(request: Request) -> bytes:
     """The bytes of a request, as far as they are allowed to be many."""
     content = bytearray()
-    with anyio.move_on_after(_MAX_SECONDS) as scope:
-        async for part in request.stream():
-            content += part
-            if len(content) > MAX_BYTES:
-                raise HTTPException(413, f"Larger than {MAX_BYTES // 10**6} MB: reduce the photo.")
+    try:
+        with anyio.move_on_after(_MAX_SECONDS) as scope:
+            async for part in request.stream():
+                content += part
+                if len(content) > MAX_BYTES:
+                    raise HTTPException(413, f"Larger than {MAX_BYTES // 10**6} MB: reduce it.")
+    except ClientDisconnect as error:  # a page that was closed
+        raise HTTPException(400, "The connection ended before the photo did.") from error
     if scope.cancelled_caught:
         raise HTTPException(408, f"Not sent within {_MAX_SECONDS:.0f} seconds.")
     return bytes(content)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from digits.data.photos import (
     check_photo,
@@ -241,6 +241,20 @@ def test_a_photo_cut_anywhere_is_whole_or_refused(
     path.write_bytes(content[: round(cut * len(content))])
     with contextlib.suppress(DigitsError):
         assert load_photo(path).shape == (3, 20, 20)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow cannot read AVIF")
+def test_an_avif_with_a_changed_byte_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "1.avif"
+    content = noise(path)
+    refused = set()
+    for place in range(0, 300, 3):  # of its boxes, before the pixels
+        path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+        try:
+            load_photo(path)
+        except DigitsError as error:
+            refused.add(str(error.__cause__.__class__.__name__))
+    assert "RuntimeError" in refused  # as Pillow raises of AVIF alone
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])

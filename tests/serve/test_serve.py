@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 from browser import PROGRAM, Browser
@@ -22,7 +23,11 @@ import digits
 uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
+from starlette.exceptions import HTTPException  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+
 from digits.errors import DigitsError  # noqa: E402
+from digits.serve import app as served  # noqa: E402
 from digits.serve import photo as sent_photo  # noqa: E402
 from digits.serve.__main__ import listen  # noqa: E402
 from digits.serve.app import build_app  # noqa: E402
@@ -122,6 +127,16 @@ def test_a_photo_of_too_many_bytes_is_refused(server: str, monkeypatch: pytest.M
     status, answer = post(server, b"x" * 1_000_001)
     assert status == 413 and "Larger than" in answer["error"]
     assert sent_photo.MAX_BYTES > 10e6
+
+
+def test_a_page_that_is_closed_while_it_sends_is_no_fault() -> None:
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive=gone)
+    with pytest.raises(HTTPException) as refused:
+        anyio.run(served._body, request)
+    assert refused.value.status_code == 400
 
 
 def test_an_address_that_cannot_be_had_is_one_line() -> None:
