@@ -2,7 +2,6 @@
 
 # mypy: allow-subclassing-any
 
-import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -135,12 +134,13 @@ class DigitRCNN(GeneralizedRCNN):
                 maps = self._features(batch)
                 proposals, _ = self.rpn(batch, maps)
             maps = [repeat_edges(features, batch) for features in maps]
-            rows.append(as_array(self.roi_heads.detect(batch, maps, proposals)))
-            if not all(math.isfinite(features.sum()) for features in maps):
+            found = as_array(self.roi_heads.detect(batch, maps, proposals))
+            if np.isnan(found).any():
                 raise DigitsError(
                     "The detector's features are not finite: its weights are damaged, or too "
                     "large for the precision; take another checkpoint, or precision=32-true."
                 )
+            rows.append(found)
             order += chosen
             sizes.append(batch.sizes)
         shapes = np.array([images[i].shape[-2:] for i in order])

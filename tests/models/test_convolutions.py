@@ -12,22 +12,22 @@ from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import nn
 
+from benchmarks.settings import train_config
 from digits.models.layers import StridedPointwise
 
-CONF = Path(__file__).parents[2] / "conf" / "backbone"
+ROOT = Path(__file__).parents[2]
 MAX_CHANNELS = 400  # in + out: larger layers take long; those of stride 2 are run all the same
 MORE = {"small_fpn": [{"widths": [8, 16, 24, 32]}], "ppocr_fpn": [{"stages": 3}]}
 
 
 def layers() -> Iterator[nn.Conv2d]:
     """The convolutions of all backbones, without the time and memory that weights take."""
-    for path in sorted(CONF.glob("*.yaml")):
+    for path in sorted((ROOT / "conf" / "backbone").glob("*.yaml")):
         if path.stem == "timm" and importlib.util.find_spec("timm") is None:
             continue
-        config = dict(OmegaConf.load(path).backbone) | {"weights": "none"}
+        config = train_config(f"backbone={path.stem}")["backbone"] | {"weights": "none"}
         for changes in ({}, *MORE.get(path.stem, ())):
             with torch.device("meta"):
                 features = instantiate(config | changes, _convert_="all").features
@@ -58,6 +58,7 @@ def run_all() -> None:
 
 def test_no_backward_pass_corrupts_memory() -> None:
     environment = os.environ | {"MALLOC_CHECK_": "3", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(ROOT)
     child = subprocess.run(
         [sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=120
     )
