@@ -24,7 +24,8 @@ def refuse_without_effect(
     scales: Sequence[float],
     photos: bool = False,
 ) -> None:
-    """Refuse settings on the command line that would have no effect.
+    """Refuse settings on the command line that would have no effect; of a data set beside photos
+    tell.
 
     Args:
         words: of the command line, each KEY=VALUE.
@@ -45,9 +46,8 @@ def refuse_without_effect(
                 "ckpt= instead of detections=."
             )
         if photos and (group == "split" or (group == "data" and (fit or members == 1))):
-            raise DigitsError(
-                f"{word}: without effect, since photos= says what is read; leave one of them out."
-            )
+            # The command that a training prints names its data; photos= may be added to it.
+            console.print(f"{word}: without effect, since photos= says what is read.")
         if group != "fusion" or key == "fit" or str(word) == "fusion=wbf":
             continue
         if fit:

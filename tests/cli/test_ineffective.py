@@ -49,12 +49,14 @@ def test_what_has_none_is_refused(
     [("split=valid", 2, None), ("data.root=x", 1, None), ("data=coco", 3, "fusion.json")],
 )
 def test_a_data_set_beside_photos_has_none_but_to_fit(
-    word: str, members: int, fit: str | None
+    word: str, members: int, fit: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refuse_without_effect([word], members, False, fit, [1])
-    with pytest.raises(DigitsError, match="since photos= says what is read"):
-        refuse_without_effect([word], members, False, fit, [1], photos=True)
     refuse_without_effect(["data=coco"], 2, False, None, [1], photos=True)
+    assert not capsys.readouterr().out
+    refuse_without_effect([word], members, False, fit, [1], photos=True)
+    told = f"{word}: without effect, since photos= says what is read."
+    assert " ".join(capsys.readouterr().out.split()) == told
 
 
 def test_the_settings_of_the_other_task_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
