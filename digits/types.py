@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CLASS_NAMES = tuple("0123456789")
 NUM_CLASSES = len(CLASS_NAMES) + 1  # the background is class 0
 MAX_BOXES = 300  # of a photo, the surest ones: more are not weighed
+SCORED_BOXES = 100  # of a photo, the surest: mAP looks at no more
 NO_NUMBER = "-1"  # what pred.csv holds for a photo without any digit
 
 

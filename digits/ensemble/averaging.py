@@ -7,11 +7,10 @@ import torch
 
 from digits.geometry import overlaps
 from digits.reading.base import as_arrays
-from digits.types import Record
+from digits.types import SCORED_BOXES, Record
 
 _SAME_PLACE = 0.7  # intersection over union above which two boxes are of one digit
 _OPINION = 0.3  # how much another member's score counts beside the base's
-_MOST = 100  # boxes per photo: mAP looks at no more
 
 
 def averaged(records: Sequence[Record], base: int, weights: Sequence[float]) -> Record:
@@ -61,7 +60,7 @@ def averaged(records: Sequence[Record], base: int, weights: Sequence[float]) -> 
     if not everyone:
         return records[base]
     mean = np.divide(moved, total[:, None], out=places.copy(), where=total[:, None] > 0)
-    others = count + np.argsort(-scores[count:], kind="stable")[: max(_MOST - count, 0)]
+    others = count + np.argsort(-scores[count:], kind="stable")[: max(SCORED_BOXES - count, 0)]
     kept = np.concatenate([np.arange(count), others])
     return records[base] | {
         "boxes": torch.from_numpy(mean[kept]).float(),

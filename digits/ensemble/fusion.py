@@ -11,9 +11,7 @@ from digits.ensemble.boxes import Boxes, above, normalized, votes, weighted_boxe
 from digits.errors import DigitsError
 from digits.geometry import by_score
 from digits.records import weighed
-from digits.types import Record
-
-_MAX_BOXES = 100  # boxes per photo: mAP looks at no more
+from digits.types import SCORED_BOXES, Record
 
 
 class Photo(NamedTuple):
@@ -96,7 +94,7 @@ class Fusion:
         floor = min(self.score_floor, best)  # a photo keeps its best box, however unsure
         members = [above(member, floor) for member in members]
         boxes, scores, labels = weighted_boxes_fusion(members, weights[used], self.iou)
-        order = by_score(boxes, scores, labels)[:_MAX_BOXES]
+        order = by_score(boxes, scores, labels)[:SCORED_BOXES]
         boxes, scores, labels = boxes[order], scores[order], labels[order]
         agreeing = sum(votes(boxes, labels, member) for member in members)
         return FusedBoxes(

@@ -102,7 +102,8 @@ class Report:
         sources = [item.read_for_boxes for item in items]
         if any(source is not record for source, record in zip(sources, records, strict=True)):
             readings = readings_of(self.readers.boxes, sources, targets)
-        submitted = list(map(self.readers.submitted, boxes, readings))
+        refined = with_boxes_refined(boxes, readings) if self.readers.refine else boxes
+        submitted = [self.readers.submitted(record) for record in refined]
         self._confusion = confusion_matrix(self._readings, records, targets).tolist()
         self._right = [
             r.matches(target_number(t)) for r, t in zip(self._readings, targets, strict=True)
@@ -110,9 +111,11 @@ class Report:
         evaluator = Evaluator(None, self.backend, per_class=True)
         evaluator.update(submitted, targets)
         scores = evaluator.compute()
-        maps = {"map": scores.pop("map"), "map_raw": self._map(boxes, targets)}
-        if self.readers.refine:
-            maps["map_refined"] = self._map(with_boxes_refined(boxes, readings), targets)
+        final = scores.pop("map")
+        single = self._map(refined, targets) if self.readers.alternatives else final
+        raw = self._map(boxes, targets) if self.readers.refine else single
+        maps = {"map": final, "map_raw": raw}
+        maps |= {"map_refined": single} if self.readers.refine else {}
         return (
             maps
             | scores

@@ -51,14 +51,14 @@ class Readers:
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""
         reading = self.numbers.read(item.record)
+        if not self.refine:
+            return reading, self.submitted(item.boxes)
         source = item.read_for_boxes
-        same = source is item.record or not self.refine
-        return reading, self.submitted(item.boxes, reading if same else self.boxes.read(source))
+        of_boxes = reading if source is item.record else self.boxes.read(source)
+        return reading, self.submitted(refined(item.boxes, of_boxes))
 
-    def submitted(self, boxes: Record, reading: Reading) -> Record:
-        """The boxes of pred.json, given the boxes of a photo and how they are read."""
-        if self.refine:
-            boxes = refined(boxes, reading)
+    def submitted(self, boxes: Record) -> Record:
+        """The boxes of pred.json, given a photo's boxes, refined where they are to be."""
         return with_alternatives(boxes, self.refine) if self.alternatives else boxes
 
 

@@ -4,10 +4,9 @@ import numpy as np
 import torch
 
 from digits.reading.base import as_arrays
-from digits.types import Record
+from digits.types import SCORED_BOXES, Record
 
 _MIN_SCORE = 0.02  # score of the boxes that get alternatives: of the others most hold no digit
-_MAX_BOXES = 100  # boxes per photo that COCO's scoring looks at
 _MOVES = np.array(  # of left, top, right and bottom, in heights of the box
     [
         [-0.06, -0.06, 0.06, 0.06],
@@ -47,7 +46,7 @@ def with_alternatives(record: Record, whole_pixels: bool) -> Record:
     all_scores = np.concatenate([scores, (scores[digits, None] * _SHARES)[extent]])
     owners = np.broadcast_to(digits[:, None], extent.shape)[extent]
     all_labels = np.concatenate([labels, labels[owners]])
-    kept = np.argsort(-all_scores, kind="stable")[: max(_MAX_BOXES, len(boxes))]
+    kept = np.argsort(-all_scores, kind="stable")[: max(SCORED_BOXES, len(boxes))]
     return record | {
         "boxes": torch.from_numpy(all_boxes[kept]).float(),
         "scores": torch.from_numpy(all_scores[kept]).float(),
