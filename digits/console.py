@@ -18,6 +18,8 @@ from digits.errors import one_line
 # brackets or colons are what they are, in tables too.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
+_DETAILS = ("map_digit_", "map_height_", "accuracy_")  # figures that a report shows
+
 Item = TypeVar("Item")
 
 
@@ -79,10 +81,14 @@ def result_table(
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for name, value in figures.items():
-        whole = isinstance(value, int)
-        table.add_row(name, f"{value}" if whole else f"{value:.{1 if value >= 10 else 4}f}")
+    left_out = _DETAILS if "report" in paths else ()
+    single = {name: value for name, value in figures.items() if not name.startswith(left_out)}
+    for name, value in single.items():
+        places = 1 if value >= 10 or name == "photos_per_second" else 4
+        table.add_row(name, f"{value}" if isinstance(value, int) else f"{value:.{places}f}")
     console.print(table)
+    if len(single) < len(figures):
+        console.print("By digit, height and length: in the report")
     for name, path in paths.items():
         console.print(f"  {name:<16} {path}")
     if then:

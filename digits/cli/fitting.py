@@ -69,7 +69,7 @@ def fit(
     timer = training_timer(cfg.trainer.max_time)
     details = {
         cfg.task: f"{network}, {size / 1e6:.1f} M parameters",
-        "photos": f"{len(data.train)} train, {len(data.valid)} valid",
+        "photos": f"{len(data.train):,} train, {len(data.valid):,} valid",
         "budget": budget(cfg.trainer.max_epochs, timer.time_remaining(), cfg.trainer.max_steps),
         "outputs": folder,
     }

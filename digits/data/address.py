@@ -64,7 +64,7 @@ def fetch_picture(
         cause: BaseException = error
         while cause.__context__ is not None:  # each library wraps that of the one below
             cause = cause.__context__
-        reason = one_line(cause)[:200]
+        reason = one_line(getattr(cause, "strerror", None) or cause)[:200]
         raise DigitsError(f"photos={address}: cannot be fetched ({reason}).") from error
     with partial_path(path) as partial:
         partial.write_bytes(content)

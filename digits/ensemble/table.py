@@ -11,7 +11,7 @@ def show(recipe: Recipe) -> None:
     """Print what every member and the fusion are worth on valid, and what is taken from whom."""
     if recipe.table:
         table = Table(title="on valid, cross-fitted", title_justify="left")
-        table.add_column("member")
+        table.add_column("member", overflow="fold")
         columns = ("weight", "mAP", "refined", "averaged", "number accuracy", "coverage at 98 %")
         for name in columns:
             table.add_column(name, justify="right")

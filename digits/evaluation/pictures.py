@@ -40,7 +40,7 @@ class Picture(NamedTuple):
     """Of the photo's file."""
     confidence: float | None = None
     doubtful: bool = False
-    """Whether a person should look."""
+    """Whether a person should check it."""
 
     @classmethod
     def of(
@@ -75,11 +75,11 @@ class Picture(NamedTuple):
     @property
     def caption(self) -> str:
         """The number, the truth where that is another, and the confidence."""
-        text = "no digits" if self.number == NO_NUMBER else self.number
+        text = "none" if self.number == NO_NUMBER else self.number
         if self.truth is not None and self.colour == WRONG:
             text += f" (is {self.truth or 'no number'})"
         sure = "" if self.confidence is None else f"  {self.confidence:.2f}"
-        return text + sure + ("  look" if self.doubtful and self.truth is None else "")
+        return text + sure + ("  check" if self.doubtful and self.truth is None else "")
 
 
 def draw_picture(picture: Picture) -> Image.Image:

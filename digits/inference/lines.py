@@ -16,6 +16,7 @@ _MAX_SHOWN = 1000  # of more photos only the doubtful ones are shown as they are
 _MAX_DOUBTFUL = 20  # photos to look at
 _MAX_LABELLED = 40  # photos of a labelled split
 _NAME_WIDTH, _NUMBER_WIDTH = 34, 8  # columns
+_MAX_NAME_WIDTH = 72  # that longer names widen the first one to
 
 
 class Lines:
@@ -30,6 +31,7 @@ class Lines:
 
     def __init__(self, count: int) -> None:
         self._every = count <= _MAX_SHOWN
+        self._width = _NAME_WIDTH
         self._known: list[PhotoResult] = []
         self._doubtful: list[PhotoResult] = []
         self._counts = {"photos": 0, "doubtful": 0, "wrong": 0}
@@ -45,7 +47,7 @@ class Lines:
         if not result.accepted:
             self._doubtful = _first([*self._doubtful, result], _MAX_DOUBTFUL)
         if self._every or not result.accepted:
-            console.print(line(result))
+            self._print(result)
 
     def close(self) -> None:
         """Show what to look at, or how the numbers compare with the true ones."""
@@ -58,14 +60,18 @@ class Lines:
             )
             shown, left = self._known, photos - len(self._known)
         elif doubtful:
-            console.print(f"To look at, {doubtful} of {photos}, the least sure first:")
+            console.print(f"To check, {doubtful} of {photos}, the least sure first:")
             shown, left = self._doubtful, doubtful - len(self._doubtful)
         else:
             return
         for result in shown:
-            console.print(line(result))
+            self._print(result)
         if left:
             console.print(f"  and {left} more: numbers.csv")
+
+    def _print(self, result: PhotoResult) -> None:
+        self._width = max(self._width, min(_name_width(result) + 1, _MAX_NAME_WIDTH))
+        console.print(line(result, self._width))
 
     def unreadable(self, reasons: Mapping[str, str]) -> None:
         """Nothing: the error at the end names them."""
@@ -87,11 +93,15 @@ class JsonLines:
             _write({"file_name": name, "error": reason})
 
 
-def line(result: PhotoResult) -> Text:
-    """A photo for people: name, number, confidence, and what there is to look at."""
-    name = printable(result.file_name)
+def line(result: PhotoResult, width: int = _NAME_WIDTH) -> Text:
+    """A photo for people: name, number, confidence, and what there is to check.
+
+    Args:
+        result: of the photo.
+        width: of the first column; a longer name moves the others.
+    """
     number = "none" if result.number == NO_NUMBER else result.number
-    text = Text("  " + name + " " * max(1, _NAME_WIDTH - cell_len(name)))
+    text = Text(f"  {printable(result.file_name)}" + " " * max(1, width - _name_width(result)))
     style = "bold yellow" if not result.accepted else "bold green"
     if result.right is not None:
         style = "bold green" if result.right else "bold red"
@@ -100,10 +110,16 @@ def line(result: PhotoResult) -> Text:
     if result.right is False:
         text.append(f"  wrong, is {result.truth or 'no number'}", "red")
     if not result.accepted:
-        text.append("  look", "yellow")
-        if result.runner_up and result.runner_up != result.truth:
-            text.append(f", or {result.runner_up}", "dim")
+        text.append("  check", "yellow")
+        others = [result.runner_up] if result.runner_up != result.truth else []
+        if result.truth is None and result.number != NO_NUMBER:
+            others.append("none")  # confidence is about photos that show a number
+        text.append(f": may be {' or '.join(filter(None, others))}" if any(others) else "", "dim")
     return text
+
+
+def _name_width(result: PhotoResult) -> int:
+    return cell_len(printable(result.file_name))
 
 
 def _first(results: Iterable[PhotoResult], count: int) -> list[PhotoResult]:

@@ -80,7 +80,8 @@ def submit(
     if pictures.drawn:
         paths["pictures"] = pictures.folder
     lines.close()
-    result_table(source.title, figures, paths)
+    fitted = ", numbers cross-fitted" if report.cross_fitted else ""
+    result_table(source.title + fitted, figures, paths)
     if source.unreadable:
         lines.unreadable(source.unreadable)
         raise _unreadable(source.unreadable, source.count)

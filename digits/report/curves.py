@@ -35,6 +35,7 @@ def draw_run(history: History) -> Figure:
             right = axis.twinx()
             _plot(right, history, score, color=_SCORE, marker=".")
             _mark_best(right, history, score, _SCORE)
+            _not_below_zero(right)
             right.set_ylabel(SCORES[score], color=_SCORE)
             epoch, value = history.best(score) or (0, 0.0)
             axis.set_title(f"best {SCORES[score]} {value:.3f}, epoch {epoch}", fontsize=10)
@@ -55,6 +56,7 @@ def draw_runs(histories: Sequence[History]) -> Figure:
             _plot(axis, history, panel, color=color, marker=".", markersize=3)
             if panel != LOSS:
                 _mark_best(axis, history, panel, color)
+        _not_below_zero(axis)
     named = [
         Axes.plot(axes[0], [], [], color=f"C{rank}")[0] for rank in range(len(ranked[:_MAX_NAMED]))
     ]
@@ -84,10 +86,16 @@ def _plot(axis: Any, history: History, name: str, **style: Any) -> None:
     axis.plot(list(curve), list(curve.values()), **style)
 
 
+def _not_below_zero(axis: Any) -> None:
+    """Neither scores nor losses are negative; call it when all is drawn."""
+    axis.set_ylim(bottom=max(axis.get_ylim()[0], 0.0))
+
+
 def _mark_best(axis: Any, history: History, score: str, color: str) -> None:
     best = history.best(score)
     if best:
-        axis.plot(*best, marker="*", markersize=13, color=color, markeredgecolor="white")
+        star = {"marker": "*", "markersize": 13, "markeredgecolor": "white", "clip_on": False}
+        axis.plot(*best, color=color, **star)
 
 
 @one_line_errors

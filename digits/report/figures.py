@@ -9,9 +9,9 @@ import numpy as np
 
 NAMES = {
     "map": "mAP",
-    "map_raw": "mAP of the boxes as detected",
-    "map_refined": "mAP of refined boxes",
-    "map_averaged": "mAP of averaged boxes",
+    "map_raw": "mAP as detected",
+    "map_refined": "mAP refined",
+    "map_averaged": "mAP averaged",
     "map_50": "AP at IoU 0.5",
     "map_75": "AP at IoU 0.75",
     "number_accuracy": "number accuracy",
@@ -33,7 +33,7 @@ _BARS = {
     "accuracy_height_": "Numbers right, by the height of digits (pixels)",
     "accuracy_": "Numbers right, by their length",
 }
-_PERCENT = (0, 50, 80, 90, 95, 98, 100)
+_BINS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 1)  # of confidence
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ def shown(value: float, name: str) -> str:
     """A figure for people."""
     if name == "coverage_at_98":
         return f"{100 * value:.1f} %"
+    if name == "photos_per_second":
+        return f"{value:,.1f}"
     if float(value).is_integer() and name not in HEADLINES[:2]:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
@@ -78,9 +80,9 @@ def split(metrics: Mapping[str, Any]) -> tuple[dict[str, float], list[Bars]]:
 
 def sureness(confidence: Sequence[float]) -> Bars:
     """Shares of the photos by the confidence of their numbers."""
-    counts, _ = np.histogram(np.multiply(confidence, 100), _PERCENT)
+    counts, _ = np.histogram(confidence, _BINS)
     shares = counts / max(len(confidence), 1)
-    names = [f"{low} to {high} %" for low, high in pairwise(_PERCENT)]
+    names = [f"{low} to {high}" for low, high in pairwise(_BINS)]
     return Bars("Share of the photos by confidence", dict(zip(names, shares.tolist(), strict=True)))
 
 

@@ -126,8 +126,9 @@ def _fusion(path: Path) -> dict[str, str]:
 def _tabs(tiles: list[Tile]) -> dict[str, int]:
     """The filters of the gallery, and how many photos each shows."""
     if all(tile.truth is None for tile in tiles):
-        look = sum(tile.accepted is False for tile in tiles)
-        return {"all": len(tiles), "look": look, "accepted": len(tiles) - look} if look else {}
+        check = sum(tile.accepted is False for tile in tiles)
+        kinds = {"all": len(tiles), "check": check, "accepted": len(tiles) - check}
+        return kinds if check else {}
     wrong = [tile for tile in tiles if tile.mistakes]
     kinds = {kind: sum(kind in tile.mistakes for tile in wrong) for kind in KINDS}
     return {"all": len(tiles), "wrong": len(wrong), **kinds, "right": len(tiles) - len(wrong)}
@@ -147,8 +148,8 @@ def _jobs(path: Path) -> list[dict[str, Any]]:
             job["page"] = quote(str(own)) if (path.parent / own).is_file() else ""
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DigitsError(f"{path}: not a sweep.csv that train.py wrote ({error!r}).") from error
-    empty = {name for name in jobs[0] if all(not job.get(name) for job in jobs)} if jobs else set()
-    return [{name: job[name] for name in job if name not in empty} for job in jobs]
+    used = {name for job in jobs for name, value in job.items() if value not in ("", None)}
+    return [{name: job[name] for name in job if name in used} for job in jobs]
 
 
 def _render(content: dict[str, Any]) -> str:

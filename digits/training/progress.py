@@ -17,7 +17,7 @@ _SHOWN_SCORES = ("val/map", "val/number_accuracy")
 
 def budget(max_epochs: int | None, seconds: float | None, max_steps: int = -1) -> str:
     """What ends a training: epochs, steps, or the clock; and when that is."""
-    limits = [] if max_epochs in (None, -1) else [f"{max_epochs} epochs"]
+    limits = [] if max_epochs in (None, -1) else [f"{max_epochs} epoch{'s' * (max_epochs != 1)}"]
     limits += [] if max_steps == -1 else [f"{max_steps} steps"]
     epochs = " or ".join(limits)
     if seconds is None:

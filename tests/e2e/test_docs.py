@@ -18,14 +18,21 @@ EXAMPLES = [
     for number, code in enumerate(BLOCK.findall((ROOT / name).read_text(encoding="utf-8")))
 ]
 COMMAND = re.compile(r"^python (train|predict)\.py ([^#|\n]+)", re.MULTILINE)
+TEXTS = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/usage.md")]
 COMMANDS = sorted(
     {
         match.groups()
-        for name in ("README.md", "docs/usage.md")
-        for block in re.findall(r"^```sh\n(.*?)^```", (ROOT / name).read_text(), re.M | re.S)
+        for text in TEXTS
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
         for match in COMMAND.finditer(block)
     }
+    | {
+        groups
+        for text in TEXTS
+        for groups in re.findall(r"`python (train|predict)\.py ([^`]+)`", text)
+    }
 )
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def test_there_are_examples() -> None:
@@ -48,6 +55,26 @@ def test_commands_are_understood() -> None:
         checked(command, own, str(CONF), sweep="-m" in shlex.split(line))
 
 
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        if "://" in name:
+            continue
+        there = page.parent / name if name else page
+        assert there.exists(), link
+        if anchor and there.suffix == ".md":
+            assert anchor in _anchors(there), link
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
 
@@ -57,11 +84,3 @@ def test_contributing_says_what_each_part_is() -> None:
     parts = {path.name for path in (ROOT / "digits").iterdir() if path.suffix == ".py"}
     parts |= {f"{path.parent.name}/" for path in (ROOT / "digits").glob("*/__init__.py")}
     assert {part for part in parts if part not in table} == {"__init__.py"}
-
-
-@pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=str
-)
-def test_links_lead_somewhere(path: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert "://" in link or (path.parent / link).exists(), link

@@ -44,15 +44,15 @@ def words(out: io.StringIO) -> list[list[str]]:
     return [line.split() for line in out.getvalue().splitlines()]
 
 
-def test_photos_appear_as_they_are_read_and_then_those_to_look_at(shown: io.StringIO) -> None:
+def test_photos_appear_as_they_are_read_and_then_those_to_check(shown: io.StringIO) -> None:
     seen = lines.Lines(count=3)
     seen.add(result("b.jpg", "418", 0.4, runner_up="41"))
-    assert words(shown) == [["b.jpg", "418", "0.40", "look,", "or", "41"]]
+    assert words(shown) == [["b.jpg", "418", "0.40", "check:", "may", "be", "41", "or", "none"]]
     seen.add(result("a b.jpg", "7", 0.99))
     seen.add(result("c.jpg", "-1", 0.0))
     seen.close()
-    assert words(shown)[1:3] == [["a", "b.jpg", "7", "0.99"], ["c.jpg", "none", "0.00", "look"]]
-    assert "To look at, 2 of 3" in shown.getvalue()
+    assert words(shown)[1:3] == [["a", "b.jpg", "7", "0.99"], ["c.jpg", "none", "0.00", "check"]]
+    assert "To check, 2 of 3" in shown.getvalue()
     assert [line[0] for line in words(shown)[4:]] == ["c.jpg", "b.jpg"]  # the least sure first
 
 
@@ -88,6 +88,14 @@ def test_where_no_number_is_wrong_the_list_says_so(shown: io.StringIO) -> None:
         seen.add(result(name, "12", confidence, "12"))
     seen.close()
     assert shown.getvalue().startswith("2 of 2 numbers are right, the least sure first:\n  b.jpg")
+
+
+def test_long_names_move_the_columns_of_all_that_follow(shown: io.StringIO) -> None:
+    seen, folder = lines.Lines(count=2), "/home/somebody/Pictures/2026-08 holiday"
+    for name in ("IMG_1234.jpg", "b.jpg"):
+        seen.add(result(f"{folder}/{name}", "12", 0.9))
+    first, second = shown.getvalue().splitlines()
+    assert first.index(" 12 ") == second.index(" 12 ")
 
 
 def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:
@@ -128,6 +136,17 @@ def test_programs_get_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> No
     assert third == {"file_name": "c.jpg", "error": "broken"}
 
 
+def test_a_report_holds_the_figures_that_the_table_leaves_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = {"map": 0.5, "map_digit_0": 0.4, "photos_per_second": 5.4321}
+    console.result_table("valid", figures, {"report": Path("r/report.html")})
+    shown = capsys.readouterr().out
+    assert "map_digit_0" not in shown and "in the report" in shown and " 5.4 " in shown
+    console.result_table("valid", figures, {})
+    assert "map_digit_0" in capsys.readouterr().out
+
+
 def test_a_program_that_has_read_enough_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     reads, writes = os.pipe()
     os.close(reads)
@@ -152,11 +171,11 @@ def colours(image: Image.Image) -> set[tuple[int, ...]]:
     ("changes", "colour", "caption"),
     [
         ({}, UNKNOWN, "7  0.75"),
-        ({"doubtful": True}, DOUBTFUL, "7  0.75  look"),
+        ({"doubtful": True}, DOUBTFUL, "7  0.75  check"),
         ({"truth": "7"}, RIGHT, "7  0.75"),
         ({"truth": "1"}, WRONG, "7 (is 1)  0.75"),
         ({"truth": ""}, WRONG, "7 (is no number)  0.75"),
-        ({"number": "-1", "truth": ""}, RIGHT, "no digits  0.75"),
+        ({"number": "-1", "truth": ""}, RIGHT, "none  0.75"),
     ],
 )
 def test_colours_and_captions_say_what_is_known(

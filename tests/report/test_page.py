@@ -129,26 +129,31 @@ def test_photos_without_labels_are_shown_by_how_sure_they_are(tmp_path: Path) ->
     (folder / "gallery.json").write_text(json.dumps(gallery))
     page = Parsed(write_page(folder))
     at = page.texts.index("Share of the photos by confidence") + 1
-    assert page.texts[at : at + 4] == ["0 to 50 %", "0.250", "50 to 80 %", "0.250"]
-    assert page.texts[at + 10 : at + 12] == ["98 to 100 %", "0.500"]
+    assert page.texts[at : at + 4] == ["0 to 0.5", "0.250", "0.5 to 0.8", "0.250"]
+    assert page.texts[at + 10 : at + 12] == ["0.98 to 1", "0.500"]
     photos = [a["data-kinds"] for t, a in page.tags if a.get("class", "").startswith("photo ")]
     assert photos == ["all unknown "] * 4
     gallery["tiles"] = [t | {"accepted": k != 1} for k, t in enumerate(gallery["tiles"])]
     (folder / "gallery.json").write_text(json.dumps(gallery))
     page = Parsed(write_page(folder))
     photos = [a["data-kinds"] for t, a in page.tags if a.get("class", "").startswith("photo ")]
-    assert photos == ["all accepted ", "all look ", "all accepted ", "all accepted "]
+    assert photos == ["all accepted ", "all check ", "all accepted ", "all accepted "]
     tabs = [a["value"] for t, a in page.tags if t == "input" and a["type"] == "radio"]
-    assert tabs == ["all", "look", "accepted"]
+    assert tabs == ["all", "check", "accepted"]
 
 
 def test_a_run_has_curves_and_a_sweep_the_table_of_its_jobs(tmp_path: Path) -> None:
     folder = run(tmp_path / "sweep" / "0_a")
     write_page(folder)
-    table = "job,lr,status,map,error\n0_a,0.1,finished,0.3,\n1_b,0.2,failed,,out of <memory>\n"
+    table = (
+        "job,lr,status,map,number_accuracy,minutes,error\n"
+        "0_a,0.1,finished,0.3,0.0,,\n1_b,0.2,failed,,,,out of <memory>\n"
+    )
     (tmp_path / "sweep" / "sweep.csv").write_text(table)
     page = Parsed(write_page(tmp_path / "sweep"))
     assert {"Sweep", "0_a", "1_b", "out of <memory>"} <= set(page.texts)
+    assert "number accuracy" in page.texts  # of no job above 0
+    assert "minutes of training" not in page.texts  # of no job known
     assert [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")] == [  # type: ignore[union-attr]
         "0_a/report.html"
     ]
