@@ -116,6 +116,29 @@ def test_a_backbone_is_named_by_text(name: Any) -> None:
         build_model(changed("backbone._target_", name))
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "pathlib.Path.touch",
+        "digits.run_info.write_json",
+        "digits.models",
+        "digits.models.weights.torch.load",  # reachable through ours, but not ours
+        "digits.models.detector.logging.os.system",
+        "digits.models.gone.build",
+        "digits.reading.nms",
+    ],
+)
+def test_nothing_but_our_builders_is_run(target: str) -> None:
+    for build, config in (
+        (build_model, changed("_target_", target)),
+        (build_model, changed("backbone._target_", target)),
+        (build_reader, {"_target_": target}),
+    ):
+        with pytest.raises(DigitsError, match=f"asks to run '{target}'"):
+            build(config)
+
+
 @settings(max_examples=60, deadline=None)
 @given(value=PLAIN, place=st.sampled_from(["zoom", "anchor_heights", "backbone.blocks"]))
 def test_whatever_plain_data_is_given_a_detector_or_a_message_comes(value: Any, place: str) -> None:

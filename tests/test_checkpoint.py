@@ -2,7 +2,6 @@ import importlib
 import json
 import shutil
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -213,42 +212,6 @@ def test_files_that_are_no_checkpoints_of_ours_are_refused(
     with pytest.raises(DigitsError, match=says) as caught:
         checkpoint.load(path)
     assert str(caught.value).startswith(f"ckpt={path}: ") and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "os.system",
-        "subprocess.run",
-        "pathlib.Path.touch",
-        "digits.run.write_json",
-        "digits.models",
-        "digits.models.weights.torch.load",  # reachable through ours, but not ours
-        "digits.models.detector.logging.os.system",
-        "digits.models.weights.Path.touch",
-        "digits.models.gone.build",
-        "digits.reading.nms",
-    ],
-)
-@pytest.mark.parametrize("place", ["model", "backbone", "list", "reader"])
-def test_a_checkpoint_that_asks_to_run_foreign_code_is_refused(
-    loaded: Checkpoint, target: str, place: str
-) -> None:
-    content = deepcopy(loaded.description)
-    evil = {"_target_": target, "_args_": ["/tmp/digits-test-it-ran"]}
-    config = content["config"]
-    if place == "model":
-        config["model"] |= evil
-    elif place == "backbone":
-        config["model"]["backbone"] |= evil
-    elif place == "list":
-        config["model"]["aspect_ratios"] = [1.0, [evil]]
-    else:
-        config["reading"] |= evil
-    changed = Checkpoint(loaded.path, {"digits": content, "state_dict": loaded.state_dict})
-    build = changed.rebuild_reader if place == "reader" else changed.rebuild
-    with pytest.raises(DigitsError, match=f"asks to run '{target}'"):
-        build()
 
 
 def test_at_another_input_size_the_anchors_stay_those_that_were_taught(

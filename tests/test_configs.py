@@ -7,7 +7,6 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.plugins.launcher import Launcher
@@ -267,8 +266,3 @@ def test_a_backbone_that_reads_text_already_learns_slower(config: Any) -> None:
     assert config().backbone_lr_factor == 1
     assert config("backbone=ppocr_fpn").backbone_lr_factor == 0.15
     assert config("backbone=ppocr_fpn", "backbone_lr_factor=0.1").backbone_lr_factor == 0.1
-
-
-def test_every_yaml_file_can_be_read_alone() -> None:
-    for path in sorted(CONF.rglob("*.yaml")):
-        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path

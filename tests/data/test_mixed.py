@@ -54,13 +54,6 @@ def test_a_draw_depends_on_seed_and_number_alone() -> None:
     assert all(first[i][0].shape[1:] == first.size(i) for i in range(50))
 
 
-def test_image_ids_are_unique_across_the_sources() -> None:
-    data = Mixed({"a": Named(0, 2), "b": Named(1, 2)}, {"a": 1, "b": 1}, 40)
-    assert len({data[i][1]["image_id"] for i in range(40)}) == 40
-    with pytest.raises(IndexError):
-        data[40]
-
-
 def sources(root: Path) -> dict[str, Any]:
     return {
         "real": partial(coco.open_split, root=str(root)),

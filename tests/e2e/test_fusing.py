@@ -209,7 +209,6 @@ def test_bad_settings(sweep: Path, predict: Script, overrides: list[str], says: 
     ("overrides", "says"),
     [
         (["fusion.iou=0.5"], "fusion.iou=0.5: without effect, since one checkpoint has nothing"),
-        (["+fusion.weights=[1]"], "fusion.weights=[1]: without effect, since one checkpoint"),
         (["tta.scales=[1.2]"], "tta.scales=[1.2]: one scale has nothing to fuse"),
         (["ckpt=ensemble", "fusion.weights=[2,1,1]"], "fusion.json says how members are fused"),
         (["detections=x"], "photos=docs/photos: without effect, since detections="),

@@ -1,6 +1,5 @@
 """Fusing one photo's boxes, and whole splits: what comes out whatever goes in."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from digits.detections import read_detections, write_detections
 from digits.ensemble import Fuser, Fusion
 from digits.ensemble.averaging import averaged
 from digits.errors import DigitsError
 from digits.records import check_detections
-from digits.types import CLASS_NAMES
 
 WIDTH, HEIGHT = 90, 40
 
@@ -163,13 +160,6 @@ def test_a_split_on_all_cores_is_photo_by_photo(monkeypatch: pytest.MonkeyPatch)
     for index in (0, 40, 69):
         same(fused[index], fusion([split[index] for split in splits]))
     same(some[0], fused[40])
-
-
-def test_votes_survive_the_file(tmp_path: Path) -> None:
-    fused = Fusion((1.0, 1.0))([record(([1, 1, 9, 20], 0.9, 3))] * 2)
-    write_detections(tmp_path / "a.json", {"class_names": list(CLASS_NAMES)}, [fused])
-    _, (read,) = read_detections(tmp_path / "a.json")
-    assert read["votes"].tolist() == [2]
 
 
 def averaged_by(found: list[dict[str, Any]], weights: list[float]) -> np.ndarray:

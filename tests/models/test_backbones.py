@@ -279,15 +279,6 @@ def test_imagenet_weights_fill_the_whole_body(
 # --- what trains, and what its statistics do
 
 
-def test_the_last_stages_train_and_the_rest_stays(trained_file: str) -> None:
-    with META:
-        body = resnets.resnet50_fpn_v2(weights=trained_file, trainable_layers=3).features.body
-    frozen = {n.split(".")[0] for n, p in body.named_parameters() if not p.requires_grad}
-    training = {n.split(".")[0] for n, p in body.named_parameters() if p.requires_grad}
-    assert frozen == {"conv1", "bn1", "layer1"}
-    assert training == {"layer2", "layer3", "layer4"}
-
-
 @pytest.mark.parametrize(
     ("build", "stages"),
     [
@@ -356,11 +347,6 @@ def test_a_checkpoint_does_not_tell_frozen_statistics_from_live_ones(trained_fil
     photo = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(fixed(photo), live(photo))
-
-
-def test_an_unknown_norm_shows_the_choices() -> None:
-    with pytest.raises(DigitsError, match="norm=batch: expected one of frozen, live, group"):
-        resnets.resnet50_fpn(weights="none", norm="batch")
 
 
 # --- stochastic depth

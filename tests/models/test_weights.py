@@ -1,12 +1,9 @@
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torchvision.models import ResNet50_Weights
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
@@ -79,24 +76,6 @@ def test_unknown_weights_show_the_choices(name: str) -> None:
         ppocr_fpn(weights=name)
 
 
-@pytest.mark.parametrize("name", ["coco", "imagenet"])
-def test_the_small_network_has_no_pretrained_weights(name: str) -> None:
-    with pytest.raises(DigitsError, match="expected one of none"):
-        small_fpn(weights=name)
-
-
-@settings(max_examples=60, deadline=None)
-@given(content=st.binary(max_size=60) | st.sampled_from([b"\x80\x02.", b"PK\x03\x04", b"(dp0\n."]))
-def test_what_is_no_torch_file_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
-    path = tmp_path_factory.mktemp("weights") / "a.pth"
-    path.write_bytes(content)
-    with pytest.raises(DigitsError) as caught:
-        read_state(path)
-    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     "content", [torch.zeros(3), [1], {}, {"state_dict": 3}, {"epoch": 3}, {3: torch.zeros(1)}]
 )
@@ -104,23 +83,6 @@ def test_a_torch_file_without_weights_is_refused(tmp_path: Path, content: object
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(DigitsError, match=r"a\.pth: expected a state dict"):
         read_state(tmp_path / "a.pth")
-
-
-class Evil:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.path,)
-
-
-@pytest.mark.parametrize("save", [torch.save, lambda x, p: p.write_bytes(pickle.dumps(x))])
-def test_a_file_that_runs_code_when_unpickled_does_not(tmp_path: Path, save: Any) -> None:
-    proof, path = tmp_path / "it ran", tmp_path / "evil.pth"
-    save({"state_dict": Evil(proof)}, path)
-    with pytest.raises(DigitsError, match="not a torch file of plain tensors"):
-        read_state(path)
-    assert not proof.exists()
 
 
 @pytest.mark.parametrize(

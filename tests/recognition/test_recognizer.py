@@ -74,14 +74,6 @@ def test_what_is_read_depends_on_the_photo_alone(recognizer: Recognizer, photos:
             assert one["texts"] == pytest.approx(other["texts"], abs=2e-3)
 
 
-def test_a_photo_without_boxes_has_no_rows(recognizer: Recognizer, photos: list[Any]) -> None:
-    nothing: Detections = {
-        "boxes": torch.zeros(0, 4), "scores": torch.zeros(0),
-        "labels": torch.zeros(0, dtype=torch.int64),
-    }  # fmt: skip
-    assert recognizer.read([photos[0][0]], [nothing]) == [[]]
-
-
 def test_which_recognisers_a_setting_means() -> None:
     fitted, other = {"texts": {}}, {"weights": []}
     assert open_recognizers(None, [fitted], CPU) == []
