@@ -21,7 +21,6 @@ from digits.data.contract import checked
 from digits.data.folder import PhotoFolder
 from digits.ensemble.members import find_files
 from digits.ensemble.options import FusionOptions, stored_fit
-from digits.ensemble.recipe import stored_readers
 from digits.ensemble.run import fuse_checkpoints, fuse_files
 from digits.errors import DigitsError
 from digits.inference.detect import choose_device
@@ -71,7 +70,8 @@ def _predict(cfg: DictConfig) -> float | None:
 
     device = choose_device(cfg.device)
     loaded = [checkpoint.load(path) for path in paths]  # a bad one is refused before hours of work
-    states = stored_readers(Path(fit)) if fit else [one.reader_state for one in loaded]
+    stored = fusion.recipe
+    states = list(stored.readers.values()) if stored else [one.reader_state for one in loaded]
     inference = InferenceOptions(
         device,
         cfg.batch_size,

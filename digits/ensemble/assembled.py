@@ -49,7 +49,7 @@ def assemble(paths: Sequence[Path], fit: str | None, trust: Sequence[str] = ()) 
     checkpoints = [checkpoint.load(path) for path in paths]
     names = short_names(paths)
     members = [one.header() | {"name": n} for one, n in zip(checkpoints, names, strict=True)]
-    recipe = Recipe.load(Path(fit), members)
+    recipe = Recipe.load(Path(fit)).for_members(members, fit)
     state = recipe.readers.get(recipe.numbers)
     if recipe.numbers != FUSION:
         checkpoints = [checkpoints[names.index(recipe.numbers)]]

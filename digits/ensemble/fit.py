@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.progress import track
-
 from digits import fingerprints
-from digits.console import console
 from digits.ensemble.averaging import averaged
+from digits.ensemble.folds import fusions_of, held_out_records, tune_folds
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.recipe import MemberInfo, Recipe
@@ -19,11 +17,9 @@ from digits.reading import Reader
 from digits.reading.acceptance import with_acceptance
 from digits.reading.base import ReaderState
 from digits.reading.crossfit import cross_fit
-from digits.reading.fit import folds_of
 from digits.reading.refine import with_boxes_refined
-from digits.types import Reading, Record, Target
+from digits.types import Record, Target
 
-FOLDS = 5
 _NUMBERS = ("number_accuracy", "coverage_at_98", "expected_calibration_error")
 
 
@@ -54,54 +50,40 @@ def fit_recipe(
         refine: whether boxes are refined; `auto`: where that helps.
         backend: of `digits.evaluation.evaluator.Evaluator`.
     """
-    records: dict[str, Sequence[Record]] = {
-        member["name"]: detected for member, detected in zip(members, fuser.members, strict=True)
-    }
-    held_out = dict(records)  # by source, records by nothing that was fitted to their photo
     folds: list[Fusion] = []
+    if fusion is not None and tune:
+        tuner = Tuner(fuser, targets, backend)
+        folds = tune_folds(tuner, fusion)
+        fusion = tuner.tune(fusion, range(len(targets)))
+    names = [member["name"] for member in members]
+    sources = {
+        name: _Source(reader, found, found, targets)
+        for name, found in zip(names, fuser.members, strict=True)
+    }
     if fusion is not None:
-        if tune:
-            tuner = Tuner(fuser, targets, backend)
-            folds = tune_folds(tuner, fusion)
-            fusion = tuner.tune(fusion, range(len(targets)))
-        held_out[FUSION] = held_out_records(fuser, fusion, folds)
-        records[FUSION] = list(fuser(fusion))
-    readings = {name: cross_fit(reader, found, targets) for name, found in held_out.items()}
-    table = [
-        source_figures(name, found, readings[name], targets, backend)
-        for name, found in held_out.items()
-    ]
-
-    def boxes_of(row: dict[str, Any]) -> float:
-        maps: dict[bool, float] = {False: row["map_raw"], True: row["map_refined"]}
-        return max(maps.values()) if refine == "auto" else maps[bool(refine)]
-
-    best = max(reversed(table), key=boxes_of)  # the fusion comes first among equals
+        held_out = held_out_records(fuser, fusion, folds)
+        sources[FUSION] = _Source(reader, list(fuser(fusion)), held_out, targets)
+    table = [{"name": name} | source.figures(backend) for name, source in sources.items()]
+    best, refines = _best_boxes(table, refine)
     numbers = max(reversed(table), key=lambda row: float(row["number_accuracy"]))["name"]
-    refines = best["map_refined"] > best["map_raw"] if refine == "auto" else bool(refine)
     average = False
     if fusion is not None:
         fusions = fusions_of(fusion, folds, len(targets))
-        rows = table[: len(members)]
-        for base, row in enumerate(rows):
+        for base, row in enumerate(table[: len(members)]):
             moved = averaged_records(fuser.members, base, fusions)
-            moved = with_boxes_refined(moved, readings[row["name"]]) if refines else moved
+            if refines:
+                moved = with_boxes_refined(moved, sources[row["name"]].readings)
             row["map_averaged"] = mean_average_precision(moved, targets, backend)
-        most = max(rows, key=lambda row: float(row["map_averaged"]))
-        average = most["map_averaged"] > boxes_of(best)
+        most = max(table[: len(members)], key=lambda row: float(row["map_averaged"]))
+        average = most["map_averaged"] > _map(best, refine)
         best = most if average else best
-
-    def fitted(name: str) -> ReaderState | None:
-        whole = reader.fit(records[name], targets)
-        return with_acceptance(whole, readings[name], held_out[name], targets).state
-
     return Recipe(
         members=list(members),
         fusion=fusion,
         boxes=best["name"],
         numbers=numbers,
         refine=refines,
-        readers={name: fitted(name) for name in dict.fromkeys((best["name"], numbers))},
+        readers={name: sources[name].fitted() for name in dict.fromkeys((best["name"], numbers))},
         table=table,
         folds=folds,
         digest=fingerprints.of_targets(targets),
@@ -109,37 +91,55 @@ def fit_recipe(
     )
 
 
-def tune_folds(tuner: Tuner, start: Fusion) -> list[Fusion]:
-    """Per fold of the photos, the fusion tuned on the other folds."""
-    fold_of = folds_of(len(tuner.targets), FOLDS)
-    quietly = console.is_jupyter  # a notebook keeps every state of a bar
-    return [
-        tuner.tune(start, [i for i, f in enumerate(fold_of) if f != fold])
-        for fold in track(range(FOLDS), "tuning  ", console=console, disable=quietly)
-    ]
-
-
-def held_out_records(fuser: Fuser, fusion: Fusion, folds: Sequence[Fusion]) -> list[Record]:
-    """Fused records of labelled photos, each by a fusion that was not tuned on it.
+class _Source:
+    """Detections of labelled photos by one member, or by the fusion.
 
     Args:
-        fuser: of the members' detections of the photos that the fusion was fitted to.
-        fusion: was not tuned, if there are no folds.
-        folds: from `tune_folds`.
+        reader: not fitted.
+        records: of the photos.
+        held_out: the same, each by nothing that was fitted to its photo.
+        targets: of the photos.
     """
-    if not folds:
-        return list(fuser(fusion))
-    records: dict[int, Record] = {}
-    fold_of = folds_of(len(fuser), len(folds))
-    for fold, tuned in enumerate(folds):
-        inside = [i for i, f in enumerate(fold_of) if f == fold]
-        records.update(zip(inside, fuser(tuned, inside), strict=True))
-    return [records[i] for i in range(len(fuser))]
+
+    def __init__(
+        self,
+        reader: Reader,
+        records: Sequence[Record],
+        held_out: Sequence[Record],
+        targets: Sequence[Target],
+    ) -> None:
+        self.reader = reader
+        self.records = records
+        self.held_out = held_out
+        self.targets = targets
+        self.readings = cross_fit(reader, held_out, targets)
+
+    def figures(self, backend: str) -> dict[str, Any]:
+        """Of both tasks, each photo by what was fitted to others."""
+        refined = with_boxes_refined(self.held_out, self.readings)
+        scores = number_scores(self.readings, self.targets)
+        return {
+            "map_raw": mean_average_precision(self.held_out, self.targets, backend),
+            "map_refined": mean_average_precision(refined, self.targets, backend),
+        } | {figure: scores[figure] for figure in _NUMBERS}
+
+    def fitted(self) -> ReaderState | None:
+        """The state of the reader, fitted to all photos."""
+        whole = self.reader.fit(self.records, self.targets)
+        return with_acceptance(whole, self.readings, self.held_out, self.targets).state
 
 
-def fusions_of(fusion: Fusion, folds: Sequence[Fusion], count: int) -> list[Fusion]:
-    """Per labelled photo, the fusion that was not tuned on it; without folds, the fusion itself."""
-    return [folds[fold] for fold in folds_of(count, len(folds))] if folds else [fusion] * count
+def _best_boxes(table: Sequence[dict[str, Any]], refine: bool | str) -> tuple[dict[str, Any], bool]:
+    """The source whose boxes score best, and whether they are refined."""
+    best = max(reversed(table), key=lambda row: _map(row, refine))  # the fusion first among equals
+    helps = best["map_refined"] > best["map_raw"]
+    return best, helps if refine == "auto" else bool(refine)
+
+
+def _map(row: dict[str, Any], refine: bool | str) -> float:
+    """mAP of a source, boxes refined as asked."""
+    maps: dict[bool, float] = {False: row["map_raw"], True: row["map_refined"]}
+    return max(maps.values()) if refine == "auto" else maps[bool(refine)]
 
 
 def averaged_records(
@@ -148,20 +148,3 @@ def averaged_records(
     """A member's records, boxes moved by the weights of a fusion per photo."""
     photos = zip(*members, strict=True)
     return [averaged(p, base, used.weights) for p, used in zip(photos, fusions, strict=True)]
-
-
-def source_figures(
-    name: str,
-    records: Sequence[Record],
-    readings: Sequence[Reading],
-    targets: Sequence[Target],
-    backend: str,
-) -> dict[str, Any]:
-    """Figures of both tasks, of records and cross-fitted readings."""
-    refined = with_boxes_refined(records, readings)
-    scores = number_scores(readings, targets)
-    return {
-        "name": name,
-        "map_raw": mean_average_precision(records, targets, backend),
-        "map_refined": mean_average_precision(refined, targets, backend),
-    } | {figure: scores[figure] for figure in _NUMBERS}

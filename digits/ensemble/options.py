@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from digits import outputs, resources
 from digits.ensemble.fusion import Fusion
+from digits.ensemble.recipe import MemberInfo, Recipe
 from digits.errors import DigitsError
 
 
@@ -34,6 +36,19 @@ class FusionOptions:
     def __post_init__(self) -> None:
         if self.fit and not Path(self.fit).is_file():
             raise DigitsError(f"fusion.fit={self.fit}: not a fusion.json (there is no such file).")
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """What `fit` holds."""
+        return Recipe.load(Path(self.fit)) if self.fit else None
+
+    def recipe_for(self, members: Sequence[MemberInfo]) -> Recipe | None:
+        """The same for these members.
+
+        Raises:
+            DigitsError: it was fitted to others.
+        """
+        return self.recipe and self.recipe.for_members(members, str(self.fit))
 
     @property
     def tunes(self) -> bool:

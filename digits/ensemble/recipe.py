@@ -48,33 +48,37 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def load(cls, path: Path, members: Sequence[MemberInfo]) -> "Recipe":
-        """The recipe of an earlier run for the same members, called as they are now.
-
-        Args:
-            path: of its fusion.json.
-            members: in their order.
+    def load(cls, path: Path) -> "Recipe":
+        """The recipe in a fusion.json.
 
         Raises:
-            DigitsError: no such file, not a recipe, or for other members.
+            DigitsError: no such file, or not a recipe.
         """
         content = read_stored(path)
         fusion = content["fusion"] and _fusion(content["fusion"])
         folds = [_fusion(fold) for fold in content.get("folds", [])]
         table = [_row(row) for row in content["table"]]
-        recipe = cls(**(content | {"fusion": fusion, "folds": folds, "table": table}))
-        if [identity(m) for m in recipe.members] != [identity(m) for m in members]:
+        return cls(**(content | {"fusion": fusion, "folds": folds, "table": table}))
+
+    def for_members(self, members: Sequence[MemberInfo], path: str | Path) -> "Recipe":
+        """The same for the same members, called as they are now.
+
+        Args:
+            members: in their order.
+            path: of the fusion.json, for messages.
+
+        Raises:
+            DigitsError: it was fitted to other members.
+        """
+        if [identity(m) for m in self.members] != [identity(m) for m in members]:
             raise DigitsError(
                 f"fusion.fit={path}: was fitted to the members "
-                f"{[member['name'] for member in recipe.members]} in this order, got "
+                f"{[member['name'] for member in self.members]} in this order, got "
                 f"{[member['name'] for member in members]} (or other weights or settings of "
                 "these); say fusion.fit=null to fit anew."
             )
-        pairs = zip(recipe.members, members, strict=True)
-        return recipe._renamed({old["name"]: new["name"] for old, new in pairs})
-
-    def _renamed(self, now: dict[str, str]) -> "Recipe":
-        now = now | {FUSION: FUSION}
+        pairs = zip(self.members, members, strict=True)
+        now = {old["name"]: new["name"] for old, new in pairs} | {FUSION: FUSION}
         return replace(
             self,
             members=[member | {"name": now[member["name"]]} for member in self.members],
@@ -99,15 +103,6 @@ class Recipe:
                 why = ", each box moved to the mean of all members' boxes there"
             lines.append(f"{task}: from {source}{why}")
         return lines
-
-
-def stored_readers(path: Path) -> list[ReaderState | None]:
-    """The states of the readers that a fusion.json uses, whatever its members are called.
-
-    Raises:
-        DigitsError: not a fusion.json.
-    """
-    return list(read_stored(path)["readers"].values())
 
 
 def identity(member: MemberInfo) -> list[Any]:

@@ -1,7 +1,6 @@
 """Fuse checkpoints or stored detections: fit on valid, then submit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from digits.checkpoint import Checkpoint
@@ -48,7 +47,8 @@ def fuse_files(
     targets = None
     if labels:
         targets = read_targets_of(members[0].records, Path(path_text("labels", labels)))
-    recipe = _recipe(members, targets, reader, fusion, submission)
+    recipe = fusion.recipe_for([member.info for member in members])
+    recipe = recipe or _fitted(members, targets, reader, fusion, submission)
     return submit_fused(members, recipe, reader, submission, targets)
 
 
@@ -87,30 +87,27 @@ def fuse_checkpoints(
     banner("digits: fusing", {"checkpoints": len(checkpoints)} | details | outputs)
 
     plan = planned(checkpoints, scales, inference)
-    if fusion.fit:  # one of other members is refused before hours of work
-        Recipe.load(Path(fusion.fit), [one.header | {"name": one.name} for one in plan])
+    # One of other members is refused before hours of work.
+    recipe = fusion.recipe_for([one.header | {"name": one.name} for one in plan])
     targets = _targets(data)
     members, seconds = detect_members(plan, data, name, inference, submission.folder)
     fitted_on, known = members, targets if valid is data else None
     if valid is not None and valid is not data:
         fitted_on, _ = detect_members(plan, valid, "valid", inference, submission.folder)
         known = _targets(valid)
-    recipe = _recipe(fitted_on, known, reader, fusion, submission)
+    recipe = recipe or _fitted(fitted_on, known, reader, fusion, submission)
     return submit_fused(members, recipe, reader, submission, targets, data, seconds)
 
 
-def _recipe(
+def _fitted(
     members: Sequence[Member],
     targets: Sequence[Target] | None,
     reader: Reader,
     options: FusionOptions,
     submission: SubmissionOptions,
 ) -> Recipe:
-    """A stored recipe, or one fitted to labelled photos, or equal weights where there are none."""
+    """A recipe fitted to labelled photos, or equal weights where there are none."""
     infos = [member.info for member in members]
-    if options.fit:
-        recipe = Recipe.load(Path(options.fit), infos)
-        return replace(recipe, refine=submission.refines(recipe.refine))
     fusion = options.fusion(len(members))
     if targets is None:
         if fusion is None:
@@ -122,7 +119,7 @@ def _recipe(
             f"No labels to fit to: weights {list(fusion.weights)}, not tuned; numbers read by "
             f"{reader.description}."
         )
-        return Recipe(infos, fusion, refine=submission.refines(False))
+        return Recipe(infos, fusion)
     console.print(f"Fitting the fusion and its reading to {len(targets)} labelled photos.")
     with Fuser([member.records for member in members]) as fuser:
         return fit_recipe(

@@ -1,13 +1,13 @@
 """Write the submission of a fusion."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import repeat
 from typing import Any
 
 from digits import fingerprints, outputs
 from digits.ensemble.averaging import averaged
-from digits.ensemble.fit import fusions_of, held_out_records
+from digits.ensemble.folds import fusions_of, held_out_records
 from digits.ensemble.fuser import Fuser
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import Member
@@ -48,6 +48,7 @@ def submit_fused(
     Returns:
         mAP of pred.json, where it is known.
     """
+    recipe = replace(recipe, refine=submission.refines(recipe.refine))
     open_photo = None if data is None else opener(data)
     unreadable = {} if data is None else _unreadable(data, members[0].records)
     header = members[0].header

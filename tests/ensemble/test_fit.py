@@ -116,8 +116,7 @@ def test_the_best_ranking_and_all_opinions_of_a_place_make_the_boxes(
     assert max(max(r["map_raw"], r["map_refined"]) for r in rows.values()) < value
     # What was promised on valid is what the submission scores.
     assert value == pytest.approx(rows["a"]["map_averaged"], abs=1e-6)
-    about = [{k: member[k] for k in member} for member in stored["members"]]
-    lines = Recipe.load(submission.folder / "fusion.json", about).choices()
+    lines = Recipe.load(submission.folder / "fusion.json").choices()
     assert "pred.json: from a, each box moved to the mean of all members' boxes there" in lines
 
 
@@ -180,16 +179,16 @@ def test_a_recipe_is_stored_and_found_again_for_its_members_alone(
     recipe = fit(members, targets, Fusion((1.0, 0.5)))
     path = tmp_path / "fusion.json"
     path.write_text(json.dumps(recipe.to_json()))
-    assert Recipe.load(path, about("a", "b")) == recipe
+    assert Recipe.load(path).for_members(about("a", "b"), path) == recipe
     moved = [known | {"name": f"elsewhere/{known['name']}"} for known in about("a", "b")]
-    assert Recipe.load(path, moved).table[0]["name"] == "elsewhere/a"
+    assert Recipe.load(path).for_members(moved, path).table[0]["name"] == "elsewhere/a"
     for others in (about("b", "a"), about("a", "c"), about("a")):
         with pytest.raises(DigitsError, match=r"was fitted to the members \['a', 'b'\]"):
-            Recipe.load(path, others)
+            Recipe.load(path).for_members(others, path)
     for content in ("{", "[]", '{"fusion": {}}'):
         path.write_text(content)
         with pytest.raises(DigitsError, match=r"not a fusion.json"):
-            Recipe.load(path, about("a", "b"))
+            Recipe.load(path)
 
 
 def test_what_weights_mean() -> None:

@@ -22,7 +22,7 @@ FUSED = SHIPPED["fusion"]
 def load(folder: Path, content: object) -> Recipe:
     path = folder / "fusion.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return Recipe.load(path, MEMBERS)
+    return Recipe.load(path).for_members(MEMBERS, path)
 
 
 def reader(**changes: Any) -> dict[str, Any]:
