@@ -156,9 +156,9 @@ def _resolve(
 
 def _foreign(name: object, where: str, allowed: Collection[str]) -> DigitsError:
     known = ", ".join(allowed) or "none"
-    own = " A backbone of your own wants trust=MODULE." if allowed is BACKBONES else ""
+    own = "a backbone of your own wants trust=MODULE; others " if allowed is BACKBONES else ""
     return DigitsError(
-        f"The checkpoint asks to run {shown(name)} as {where}; allowed there: {known}.{own}"
+        f"The checkpoint asks to run {shown(name)} as {where}; {own}allowed there: {known}."
     )
 
 

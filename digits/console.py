@@ -51,6 +51,7 @@ def quiet() -> None:
         ".*LeafSpec.*",
         ".*resuming from a checkpoint that ended before the epoch ended.*",
         ".*The dirpath has changed.*",
+        ".*in eval mode at the start of training.*",  # frozen normalisation
         ".*You have overridden .transfer_batch_to_device.*",
     ):
         warnings.filterwarnings("ignore", pattern)

@@ -14,11 +14,12 @@ Settings are KEY=VALUE; a whole option of a group is GROUP=OPTION; several value
     "predict": """\
 Read the numbers in photos.
 
-Without ckpt it reads with the small model that ships; ckpt=large and ckpt=ensemble are surer and
-slower. The results go into a folder of their own, outputs/predict/DATE_TIME or output_dir:
-numbers.csv (for people: number, confidence, runner-up), pred.json and pred.csv (a submission, also
-as submission.zip), detections.json (all boxes) and pictures. Where the photos are labelled,
-metrics.json and the table say how good the reading is. Several checkpoints are fused.
+Without ckpt it reads with the small model that ships; ckpt=large and ckpt=ensemble are more
+accurate and slower. The results go into a folder of their own, outputs/predict/DATE_TIME or
+output_dir: report.html (all photos as read), numbers.csv (number, confidence, runner-up), pred.json
+and pred.csv (a submission, also as submission.zip), detections.json (all boxes) and pictures. Where
+the photos are labelled, metrics.json and the table say how good the reading is. Several checkpoints
+are fused.
 Settings are KEY=VALUE; a whole option of a group is GROUP=OPTION.
 """,
 }

@@ -1,6 +1,7 @@
 """Entry points of train.py and predict.py: check the command line before torch is imported."""
 
 import io
+import logging
 import sys
 import tempfile
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def _run(command: str, task: Callable[[Any], Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no letter that the terminal lacks ends a run
             stream.reconfigure(errors="replace")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # of Optuna; it lists its plugins
     sys.argv[1:] = _prepare(command, sys.argv[1:])
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
 

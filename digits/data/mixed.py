@@ -102,5 +102,13 @@ def open_split(
             f"data.shares={dict(shares)}: expected no share below 0 and at least one above."
         )
     if split != "train":
-        return sources[evaluate_on](split)
-    return Mixed({name: sources[name]("train") for name in kept}, kept, count, seed)
+        return _open(sources, evaluate_on, split)
+    return Mixed({name: _open(sources, name, "train") for name in kept}, kept, count, seed)
+
+
+def _open(sources: Mapping[str, SplitOpener], name: str, split: str) -> PhotoDataset:
+    """A split of a source; what it says of its folder names the setting that the mix has for it."""
+    try:
+        return sources[name](split)
+    except DigitsError as error:
+        raise DigitsError(str(error).replace("data.root", f"data.{name}.root")) from error

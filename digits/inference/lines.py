@@ -59,7 +59,7 @@ class Lines:
                 else f"{photos} of {photos} numbers are right, the least sure first:"
             )
             shown, left = self._known, photos - len(self._known)
-        elif doubtful:
+        elif doubtful and not (self._every and doubtful == photos):  # all of them were shown
             console.print(f"To check, {doubtful} of {photos}, the least sure first:")
             shown, left = self._doubtful, doubtful - len(self._doubtful)
         else:

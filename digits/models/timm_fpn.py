@@ -1,5 +1,6 @@
 """Any feature extractor of timm with a feature pyramid; torch and the optional timm only."""
 
+import logging
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from digits.console import console
 from digits.errors import DigitsError, one_line
 from digits.models.backbone_spec import BackboneSpec, normalised_head
 from digits.models.layers import check_stochastic_depth
@@ -78,6 +80,10 @@ def timm_fpn(
             f"backbone.name={name}: timm {timm.__version__} has no such model"
             + (f"; it has {close}, ..." if close else "; see timm.list_models().")
         )
+    if weights == "imagenet":
+        console.print(f"Weights of {name}: from the Hugging Face hub, or as kept of an earlier run")
+        logging.getLogger("timm").setLevel(logging.WARNING)
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each of a dozen tries
     extra = {"drop_path_rate": stochastic_depth} if stochastic_depth else {}
     body, shapes = _create(timm.create_model, name, weights == "imagenet", extra)
     strides, channels = body.feature_info.reduction(), body.feature_info.channels()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from digits.console import console
 
-_SHOWN_SCORES = ("val/map", "val/number_accuracy")
+_SHOWN_SCORES = {"val/map": "mAP", "val/number_accuracy": "number accuracy"}
 
 
 def budget(max_epochs: int | None, seconds: float | None, max_steps: int = -1) -> str:
@@ -107,9 +107,13 @@ class EpochLine(_Epoch):
         if trainer.sanity_checking or not self.steps:
             return
         scores = trainer.callback_metrics
-        shown = [f"{name} {float(scores[name]):.3f}" for name in _SHOWN_SCORES if name in scores]
-        parts = ", ".join([f"mean loss {self.loss:.3f}", *shown, f"{self.rate:.0f} photos/s"])
-        console.print(f"{epoch_name(trainer)}: {parts}")
+        shown = [
+            f"{title} {float(scores[name]):.3f}"
+            for name, title in _SHOWN_SCORES.items()
+            if name in scores
+        ]
+        parts = [f"loss {self.loss:.3f}", *([f"valid {', '.join(shown)}"] if shown else [])]
+        console.print(f"{epoch_name(trainer)}: {'; '.join([*parts, f'{self.rate:.0f} photos/s'])}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         pl_module.log("train/loss_epoch", self.loss)

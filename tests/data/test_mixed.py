@@ -72,6 +72,18 @@ def test_valid_and_test_are_those_of_one_source(coco_root: Path) -> None:
     assert (30, 40) in sizes and len(sizes) > 2  # photos of both
 
 
+def test_a_missing_folder_is_asked_for_by_the_setting_that_a_mix_has() -> None:
+    real = partial(coco.open_split, root=None)
+    with pytest.raises(
+        DigitsError, match=r"^data\.real\.root is not set: say data\.real\.root=DIR"
+    ):
+        open_split("valid", {"real": 1}, "real", real=real)
+    with pytest.raises(
+        DigitsError, match=r"^/nowhere/train: not there \(data\.real\.root=/nowhere"
+    ):
+        open_split("train", {"real": 1}, "real", real=partial(coco.open_split, root="/nowhere"))
+
+
 def test_a_share_of_0_does_not_even_open_its_source(tmp_path: Path) -> None:
     train = open_split(
         "train", {"real": 0, "synthetic": 1}, "synthetic", **sources(tmp_path / "none")

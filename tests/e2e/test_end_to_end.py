@@ -74,7 +74,7 @@ def test_training_returns_and_stores_the_map_of_the_best_checkpoint(trained: Any
 def test_training_prints_what_it_does_and_what_to_do_next(trained: Any) -> None:
     for text in (
         "6 valid",
-        "epoch 1 of 1: mean loss",
+        "epoch 1 of 1: loss",
         "number_accuracy",
         f"{trained.folder}/best.ckpt",
     ):
@@ -361,9 +361,7 @@ def test_a_recogniser_is_trained_and_reads_beside_a_detector(
     assert "model.min_size=48: without effect on task=recognizer." in outcome.out
     figures = json.loads((outcome.folder / "metrics.json").read_text())
     assert outcome.value == figures["number_accuracy"] and figures["nll"] > 0
-    assert (
-        "on the labelled rows of valid" in outcome.out and "epoch 1 of 1: mean loss" in outcome.out
-    )
+    assert "on the labelled rows of valid" in outcome.out and "epoch 1 of 1: loss" in outcome.out
 
     best = outcome.folder / "best.ckpt"
     ckpt = f"ckpt={trained.folder}/best.ckpt"

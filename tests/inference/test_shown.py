@@ -56,6 +56,13 @@ def test_photos_appear_as_they_are_read_and_then_those_to_check(shown: io.String
     assert [line[0] for line in words(shown)[4:]] == ["c.jpg", "b.jpg"]  # the least sure first
 
 
+def test_where_all_are_to_check_none_is_shown_twice(shown: io.StringIO) -> None:
+    seen = lines.Lines(count=1)
+    seen.add(result("a.jpg", "4", 0.4))
+    seen.close()
+    assert len(words(shown)) == 1
+
+
 def test_of_many_photos_only_the_doubtful_are_shown(shown: io.StringIO) -> None:
     seen = lines.Lines(count=5000)
     for index in range(60):
