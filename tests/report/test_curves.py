@@ -99,3 +99,10 @@ def test_epochs_are_whole_numbers(tmp_path: Path, epochs: int) -> None:
     for axis in (curves.draw_run(history).axes[0], *curves.draw_runs([history, history]).axes):
         low, high = axis.get_xlim()
         assert all(tick == round(tick) for tick in axis.get_xticks() if low <= tick <= high)
+
+
+def test_no_axis_goes_below_0_where_all_scores_are_0(tmp_path: Path) -> None:
+    zeros = HEADER + "0,,9,2.0,,\n0,,9,,0.0,0.0\n1,,19,1.0,,\n1,,19,,0.0,0.0\n"
+    history = read_history(run(tmp_path / "run", zeros))
+    for figure in (curves.draw_run(history), curves.draw_runs([history, history])):
+        assert all(axis.get_ylim()[0] >= 0 for axis in figure.axes)

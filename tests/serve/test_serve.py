@@ -189,6 +189,10 @@ def test_a_photo_dropped_on_the_page_is_read(server: str, tmp_path: Path) -> Non
         )
         assert page.run("document.querySelector('.name').textContent") == sly.name
         assert page.run("document.title") == "digits"
+        doubt = '{number: "0", confidence: 0.9477, accepted: false, runner_up: "9", digits: []}'
+        page.run(f"fill(place(new File([], 'faint.png')), {doubt})")
+        said = page.run("document.querySelector('.doubt .sure').textContent")
+        assert said == "confidence 0.95, check: may be 9 or none"
         rows = page.run("table()").splitlines()
         assert rows[0] == "file_name,number,confidence,accepted,runner_up,boxes,error"
         assert rows[1].startswith(f'"\'{sly.name}",25,') and ",yes," in rows[1]
