@@ -23,7 +23,6 @@ from digits.training.module import DigitDetector
 from digits.training.processes import together
 from digits.training.progress import budget
 from digits.training.recognizer import DigitRecognizer
-from digits.training.resuming import training_timer
 from digits.training.saving import WholeCheckpoints
 from digits.training.stored import Stored
 from digits.training.streams import EpochStreams
@@ -66,7 +65,7 @@ def fit(
         What the training took; None in all processes but the first.
     """
     cfg, folder, stored, size = run.cfg, run.folder, run.stored, count_parameters(module)
-    timer = training_timer(cfg.trainer.max_time)
+    timer = Timer(cfg.trainer.max_time, verbose=False)  # checkpoints keep it
     details = {
         cfg.task: f"{network}, {size / 1e6:.1f} M parameters",
         "photos": f"{len(data.train):,} train, {len(data.valid):,} valid",

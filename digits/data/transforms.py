@@ -50,13 +50,6 @@ class Geometric:
     max_side: int = 384  # (px) longest side of the result, unless the photo was larger already
     photometric: Photometric | None = None  # what follows the warp
 
-    def __post_init__(self) -> None:
-        if not 0 < self.zoom_out <= 1 <= self.zoom_in:
-            got = f"{self.zoom_out} and {self.zoom_in}"
-            raise ValueError(f"Expected 0 < zoom_out <= 1 <= zoom_in, got {got}.")
-        if not 0 <= self.perspective < 0.4:
-            raise ValueError(f"Expected 0 <= perspective < 0.4, got {self.perspective}.")
-
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         rng = draw_generator()
         height, width = image.shape[-2:]

@@ -13,7 +13,6 @@ from digits.checkpoint import Checkpoint
 from digits.console import with_progress
 from digits.detections import read_detections, write_detections
 from digits.ensemble.members import Member, short_names
-from digits.errors import DigitsError
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.source import is_synthetic
@@ -111,13 +110,7 @@ def detect_members(
 
 
 def scaled_size(model: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """The arguments of a detector that change with its input size; none at a scale of 1.
-
-    Raises:
-        DigitsError: not a positive factor.
-    """
-    if not 0 < scale < 100:
-        raise DigitsError(f"tta.scales: expected factors above 0, such as 1.25, got {scale}.")
+    """The arguments of a detector that change with its input size; none at a scale of 1."""
     if scale == 1:
         return {}
     own = inspect.signature(build_detector).parameters

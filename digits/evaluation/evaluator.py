@@ -6,7 +6,6 @@ from typing import Any, cast
 import numpy as np
 import torch.distributed as dist
 
-from digits.errors import DigitsError
 from digits.evaluation.numbers import number_figures
 from digits.types import CLASS_NAMES, Detections, Target, target_number
 
@@ -38,7 +37,6 @@ class Evaluator:
         backend: str = "faster_coco_eval",
         per_class: bool = False,
     ) -> None:
-        check_backend(backend)
         self.reader = reader
         self.backend = backend
         self.per_class = per_class
@@ -104,12 +102,6 @@ class Evaluator:
                 if value >= 0:  # -1 marks a class that does not occur
                     scores[f"map_digit_{CLASS_NAMES[label - 1]}"] = value
         return scores
-
-
-def check_backend(name: str) -> None:
-    """Raises DigitsError unless it is one of `BACKENDS`."""
-    if name not in BACKENDS:
-        raise DigitsError(f"map_backend={name}: expected one of {', '.join(BACKENDS)}.")
 
 
 def mean_average_precision(

@@ -54,7 +54,6 @@ def build_detector(
     bbox_reg_weights: tuple[float, float, float, float] | None = None,
     box_voting: float | None = None,
     zoom: Zoom | Mapping[str, Any] | None = None,
-    **unknown: object,
 ) -> DigitRCNN:
     """Assemble the detector; arguments not listed here are those of torchvision's FasterRCNN.
 
@@ -79,21 +78,11 @@ def build_detector(
             keeps (`digits.models.suppression`); `None`: they are not.
         zoom: when evaluation makes a second pass over small digits (`digits.passes.zoom.Zoom`, or
             its arguments); `None`: never.
-        unknown: refused.
 
     Raises:
-        DigitsError: unknown arguments, values that cannot work, maps unlike their description.
+        DigitsError: values that cannot work, maps unlike their description.
     """
     check_maps(backbone)
-    if unknown:
-        raise DigitsError(
-            f"model: unknown argument {', '.join(sorted(unknown))}; see torchvision's FasterRCNN "
-            "for its names."
-        )
-    if box_voting is not None and not 0 < box_voting < 1:
-        raise DigitsError(
-            f"model.box_voting={box_voting}: expected an IoU between 0 and 1, or null."
-        )
     sizes = list(min_size) if isinstance(min_size, Sequence) else [min_size]
     if max_size is None:
         max_size = round(2.75 * max(sizes))

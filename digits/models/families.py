@@ -22,7 +22,7 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weights
 
 from digits.models.backbone_spec import BackboneSpec
-from digits.models.layers import check_stochastic_depth, norm_layer, train_last
+from digits.models.layers import norm_layer, train_last
 from digits.models.pyramid import permute_maps, pyramid
 from digits.models.weights import pretrained
 
@@ -138,7 +138,6 @@ def _four_stages(
     maskable: bool = True,
 ) -> BackboneSpec:
     """A network whose `features` are four pairs of a downsampling layer and a stage."""
-    check_stochastic_depth(stochastic_depth)
     body = build(stochastic_depth_prob=stochastic_depth)
     layers = list(body.features)
     stages = [layers[i : i + 2] for i in range(0, 8, 2)]

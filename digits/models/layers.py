@@ -53,17 +53,12 @@ def norm_layer(norm: str, pretrained: bool) -> Callable[[int], nn.Module]:
             (Wu & He 2018, arXiv 1803.08494; 32 groups, or the largest divisor that 32 and the
             channels share).
         pretrained: whether trained statistics are loaded.
-
-    Raises:
-        DigitsError: another name.
     """
     layers: dict[str, Callable[[int], nn.Module]] = {
         "frozen": FrozenBatchNorm if pretrained else nn.BatchNorm2d,
         "live": nn.BatchNorm2d,
         "group": lambda channels: nn.GroupNorm(gcd(32, channels), channels),
     }
-    if norm not in layers:
-        raise DigitsError(f"backbone.norm={norm}: expected one of {', '.join(layers)}.")
     return layers[norm]
 
 
@@ -83,18 +78,6 @@ def train_last(stages: Sequence[Sequence[nn.Module]], count: int, pretrained: bo
                 module.requires_grad_(False)
 
 
-def check_stochastic_depth(probability: float) -> None:
-    """Check the probability of dropping a residual branch.
-
-    Raises:
-        DigitsError: outside [0, 1).
-    """
-    if not 0 <= probability < 1:
-        raise DigitsError(
-            f"backbone.stochastic_depth={probability}: expected a probability in [0, 1)."
-        )
-
-
 def add_stochastic_depth(blocks: Sequence[nn.Module], last: str, probability: float) -> None:
     """Drop residual branches per photo in training, with a probability that grows with depth.
 
@@ -105,7 +88,6 @@ def add_stochastic_depth(blocks: Sequence[nn.Module], last: str, probability: fl
         last: name of the last layer of a block's residual branch.
         probability: of dropping the last branch, in [0, 1); linear from 0 at the first.
     """
-    check_stochastic_depth(probability)
 
     def drop(_: nn.Module, __: object, branch: Tensor, block: nn.Module, rate: float) -> Tensor:
         kept: Tensor = drop_branch(branch, rate, "row", block.training)

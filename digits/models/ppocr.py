@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 from torchvision.ops import FeaturePyramidNetwork
 
-from digits.errors import DigitsError
 from digits.models.backbone_spec import BackboneSpec, normalised_head
 from digits.models.ppocr_weights import load_ppocr, packaged
 from digits.models.pyramid import run_stages
@@ -124,15 +123,10 @@ class TextFPN(nn.Module):
     Args:
         out_channels: channels of both maps.
         stages: 2 or 3 of the recogniser's three.
-
-    Raises:
-        DigitsError: another number of stages.
     """
 
     def __init__(self, out_channels: int, stages: int = 2) -> None:
         super().__init__()
-        if stages not in (2, 3):
-            raise DigitsError(f"backbone.stages={stages}: expected 2 or 3.")
         self.out_channels = out_channels
         self.halves_width = stages == 2
         widths = _WIDTHS[:stages]
@@ -170,7 +164,7 @@ def ppocr_fpn(
             time.
 
     Raises:
-        DigitsError: rapidocr or onnx is missing, or holds another network; wrong `stages`.
+        DigitsError: rapidocr or onnx is missing, or holds another network.
     """
     features, state = TextFPN(out_channels, stages), None
     if weights == "ppocr":

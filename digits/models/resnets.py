@@ -20,7 +20,6 @@ from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 from digits.models.backbone_spec import BackboneSpec
 from digits.models.layers import (
     add_stochastic_depth,
-    check_stochastic_depth,
     norm_layer,
     train_last,
 )
@@ -107,7 +106,6 @@ def _features(
     stochastic_depth: float,
     norm_fpn: bool = False,
 ) -> tuple[nn.Module, dict[str, Tensor] | None]:
-    check_stochastic_depth(stochastic_depth)
     body = build(norm_layer=norm_layer(norm, weights != "none"))
     stages = [body.layer1, body.layer2, body.layer3, body.layer4]
     groups = [[body.conv1, body.bn1], *([stage] for stage in stages)]

@@ -13,7 +13,6 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from digits.console import console
 from digits.errors import DigitsError, one_line
 from digits.models.backbone_spec import BackboneSpec, normalised_head
-from digits.models.layers import check_stochastic_depth
 from digits.models.pyramid import CHANNELS
 from digits.models.weights import pretrained
 
@@ -73,7 +72,6 @@ def timm_fpn(
         import timm
     except ImportError as error:
         raise DigitsError("backbone=timm needs timm: pip install -e '.[timm]'.") from error
-    check_stochastic_depth(stochastic_depth)
     if not timm.is_model(name):
         close = ", ".join(get_close_matches(name, timm.list_models(), n=5))
         raise DigitsError(

@@ -17,6 +17,7 @@ from digits.options.types import (
     Size,
 )
 
+_Depth = Annotated[float, Meta(ge=0, lt=1)]  # the probability of dropping the last branch
 _TWO, _THREE = Meta(min_length=2, max_length=2), Meta(min_length=3, max_length=3)
 
 
@@ -60,7 +61,7 @@ class Inference(TypedDict, total=False):
     box_batch_size_per_image: Kept
     box_positive_fraction: Share
     bbox_reg_weights: Annotated[list[Ratio], Meta(min_length=4, max_length=4)] | None
-    box_voting: Share | None
+    box_voting: Annotated[float, Meta(gt=0, lt=1)] | None
     zoom: Zoom | None
 
 
@@ -74,7 +75,7 @@ class Vgg(TypedDict, total=False):
 
 
 class FourStages(Vgg, total=False):
-    stochastic_depth: Share
+    stochastic_depth: _Depth
 
 
 class ResNet(FourStages, total=False):
@@ -103,7 +104,7 @@ class PPOCR(_Pyramid, total=False):
 
 class Timm(_Pyramid, total=False):
     name: str
-    stochastic_depth: Share
+    stochastic_depth: _Depth
 
 
 class Network(TypedDict, total=False):

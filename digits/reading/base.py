@@ -64,13 +64,3 @@ def to_reading(
     """The reading of boxes with the indices `chosen`, in that order."""
     number = number_of(np.asarray(detections["labels"])[chosen]) or NO_NUMBER
     return Reading(number, chosen, confidence, runner_up)
-
-
-def check_share(name: str, value: float) -> None:
-    """Refuse an argument outside [0, 1].
-
-    Raises:
-        ValueError: names the argument and its value.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"Expected argument `{name}` in [0, 1] but got {value}")

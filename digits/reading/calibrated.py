@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 
 from digits.errors import DigitsError
-from digits.reading.base import Reader, ReaderState, check_share, to_reading
+from digits.reading.base import Reader, ReaderState, to_reading
 from digits.reading.features import NAMES, Prepared, candidates
 from digits.reading.fit import fit_weights
 from digits.reading.rules import ThresholdReader
@@ -42,7 +42,6 @@ class CalibratedReader(Reader):
         ignore: Sequence[str] = (),
         state: ReaderState | None = None,
     ) -> None:
-        check_share("nms_iou", nms_iou)
         strangers = sorted(set(ignore) - set(NAMES))
         if strangers:
             raise DigitsError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from digits.geometry import by_score, overlaps, reading_order, suppress
-from digits.reading.base import Reader, as_arrays, check_share, to_reading
+from digits.reading.base import Reader, as_arrays, to_reading
 from digits.types import MAX_BOXES, Detections, Reading
 
 
@@ -30,9 +30,6 @@ class CascadeReader(Reader):
                 "Expected argument `score_thresholds` to fall, as in [0.8, 0.6, 0.3], but got "
                 f"{list(score_thresholds)}"
             )
-        for value in score_thresholds:
-            check_share("score_thresholds", value)
-        check_share("nms_iou", nms_iou)
         self.score_thresholds = tuple(score_thresholds)
         self.nms_iou = nms_iou
 
@@ -68,7 +65,6 @@ class ThresholdReader(CascadeReader):
     """
 
     def __init__(self, score_threshold: float = 0.5, nms_iou: float = 0.4) -> None:
-        check_share("score_threshold", score_threshold)
         super().__init__((score_threshold,), nms_iou)
         self.score_threshold = score_threshold
 

@@ -5,24 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Timer
-
 from digits.errors import DigitsError
 from digits.training.differences import refuse_other_settings
 from digits.training.stored import Stored, read_stored
-
-
-def training_timer(max_time: str | None) -> Timer:
-    """Lightning's timer, which checkpoints keep; with a budget it ends the training.
-
-    Raises:
-        DigitsError: not `DD:HH:MM:SS`.
-    """
-    try:
-        return Timer(max_time, verbose=False)
-    except MisconfigurationException as error:
-        raise DigitsError(f"trainer.max_time={max_time}: expected DD:HH:MM:SS.") from error
 
 
 def open_run(ckpt_path: object, config: Mapping[str, Any]) -> Stored | None:
@@ -37,7 +22,7 @@ def open_run(ckpt_path: object, config: Mapping[str, Any]) -> Stored | None:
     """
     if ckpt_path is None:
         return None
-    if isinstance(ckpt_path, list | dict) or not str(ckpt_path):
+    if not str(ckpt_path):
         raise DigitsError(f"ckpt_path={ckpt_path}: expected a last.ckpt, or the folder of a run.")
     run = read_stored(Path(str(ckpt_path)))
     differing = refuse_other_settings(run.path, run.description["config"], config)

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digits.errors import DigitsError
 from digits.evaluation.evaluator import BACKENDS, Evaluator
 from digits.reading import ThresholdReader
 
@@ -186,8 +185,3 @@ def test_reset_forgets() -> None:
     evaluation.reset()
     evaluation.update([found(truth)], [truth])
     assert evaluation.compute()["map"] == pytest.approx(1)
-
-
-def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(DigitsError, match="map_backend=coco: expected one of faster_coco_eval, py"):
-        Evaluator(ThresholdReader(), "coco")

@@ -317,8 +317,6 @@ def test_aspect_ratios_are_height_by_width() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"box_score_treshold": 0.1}, "unknown argument box_score_treshold; see torchvision's"),
-        ({"num_classes": 5}, "unknown argument num_classes"),
         ({"anchor_heights": (80, 16)}, r"model.anchor_heights=\[80, 16\]"),
         ({"anchor_heights": (0, 16)}, "0 < smallest < largest"),
         ({"anchor_heights": (16,)}, r"model.anchor_heights=\(16,\): expected auto, null, or \["),

@@ -62,12 +62,6 @@ def test_three_stages_have_the_same_two_maps_and_train(features: TextFPN) -> Non
     assert [name for name, p in three.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize("stages", [1, 4, 0])
-def test_other_numbers_of_stages_are_refused(stages: int) -> None:
-    with pytest.raises(DigitsError, match=f"backbone.stages={stages}: expected 2 or 3"):
-        ppocr_fpn(weights="none", stages=stages)
-
-
 def test_all_but_the_pyramid_comes_from_there(features: TextFPN) -> None:
     fresh, again = TextFPN(96).state_dict(), ppocr_fpn().features.state_dict()
     loaded = {name for name, value in features.state_dict().items() if again[name].equal(value)}

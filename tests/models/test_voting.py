@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digits.data.synthetic import SyntheticDigits
-from digits.errors import DigitsError
 from digits.models.boxes import overlaps
 from digits.models.detector import build_detector
 from digits.models.small import small_fpn
@@ -65,9 +64,3 @@ def test_a_detector_that_votes_finds_the_same_digits_in_other_boxes(shared_box: 
         assert (moved["boxes"] >= 0).all() and (moved["boxes"] <= limits).all()
     empty = model([torch.zeros(3, 64, 64, dtype=torch.uint8)])[0]
     assert empty["boxes"].shape[1:] == (4,)
-
-
-@pytest.mark.parametrize("iou", [0.0, 1.0, 60])
-def test_an_impossible_overlap_is_refused(iou: float) -> None:
-    with pytest.raises(DigitsError, match="box_voting=.*between 0 and 1"):
-        build_detector(small_fpn(), min_size=64, anchor_heights="auto", box_voting=iou)

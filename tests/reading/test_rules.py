@@ -143,10 +143,3 @@ def test_a_higher_threshold_never_reads_more(drawn: list[Any], low: float, high:
     before = detections(drawn)
     few, many = (set(ThresholdReader(t).read(before).indices.tolist()) for t in (high, low))
     assert few <= many
-
-
-@pytest.mark.parametrize("name", ["score_threshold", "nms_iou"])
-@pytest.mark.parametrize("value", [-0.1, 1.1])
-def test_arguments_outside_0_to_1_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"Expected argument `{name}` in \[0, 1\] but got"):
-        ThresholdReader(**{name: value})
