@@ -14,7 +14,8 @@ from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
 from digits.ensemble.members import find_files
 from digits.ensemble.options import stored_fit
-from digits.inference.detect import choose_device, detect_photos
+from digits.inference.batches import detect_photos
+from digits.inference.detect import choose_device
 from digits.inference.options import InferenceOptions
 from digits.inference.workers import Workers
 from digits.own_code import import_trusted

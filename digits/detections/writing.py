@@ -25,7 +25,7 @@ def detections_to_json(record: Record) -> dict[str, Any]:
         "file_name": record["file_name"],
         "height": int(record["height"]),
         "width": int(record["width"]),
-        "boxes": [[round(v, 2) for v in box] for box in record["boxes"].tolist()],
+        "boxes": _rounded(record["boxes"], 2),
         "scores": scores,
         "labels": labels,
     } | more
@@ -33,12 +33,12 @@ def detections_to_json(record: Record) -> dict[str, Any]:
 
 def scores_and_labels(record: Record) -> tuple[list[float], list[int]]:
     """As files hold them: scores rounded to 1e-5."""
-    return [round(v, 5) for v in record["scores"].tolist()], record["labels"].tolist()
+    return _rounded(record["scores"], 5), record["labels"].tolist()
 
 
 def _row_to_json(row: RowTexts) -> RowTexts:
     return {
-        "boxes": [[round(v, 2) for v in box] for box in row["boxes"]],
+        "boxes": _rounded(row["boxes"], 2),
         "weight": round(row["weight"], 3),
         "texts": {text: round(value, 3) for text, value in row["texts"].items()},
     }
@@ -82,4 +82,10 @@ def to_coco_boxes(boxes: "Tensor") -> list[list[float]]:
     """Boxes xyxy as COCO's `[x_min, y_min, width, height]`, rounded to 1/100 pixel."""
     corners = np.asarray(boxes)
     xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return [[round(v, 2) for v in box] for box in xywh.tolist()]
+    return _rounded(xywh, 2)
+
+
+def _rounded(values: "Tensor | np.ndarray | list[Any]", decimals: int) -> list[Any]:
+    exact = np.asarray(values, dtype=np.float64)  # float32 would end in other digits
+    plain: list[Any] = exact.round(decimals).tolist()
+    return plain

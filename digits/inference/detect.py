@@ -1,36 +1,31 @@
 """Run a detector on photos, as a stream."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+import os
+from collections.abc import Iterator
+from itertools import chain, islice
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from digits.console import console
 from digits.data.loading import loader
 from digits.errors import DigitsError
+from digits.inference.batches import (
+    GATHERED,
+    DetectedPhoto,
+    LoadedPhoto,
+    detect_loaded,
+    gathered,
+)
 from digits.inference.options import InferenceOptions
+from digits.inference.processes import ProcessesFailed, detect_in_processes
+from digits.inference.source import Readers
 from digits.inference.workers import Workers
-from digits.recognition.recognizer import Recognizer
-from digits.records import scaled_to, weighed
-from digits.types import Detections, PhotoDataset, Record, RowTexts, Target
+from digits.models.rcnn import DigitRCNN
+from digits.types import PhotoDataset
 
-# What is sorted by shape at once: so many batches, or fewer photos where they hold more bytes, so
-# that people who wait for large photos see them one after the other.
-_BATCHES = 4
-_BYTES = 30_000_000
-
-Batch = tuple[list[Tensor], list[Target], list[str]]
-"""Photos, targets and file names."""
-
-
-class DetectedPhoto(NamedTuple):
-    """A photo and what was found in it."""
-
-    record: Record
-    target: Target
-    """Empty where the data has no labels."""
-    photo: Tensor
-    """uint8 `(3, h, w)`, which may be smaller than the record's height and width."""
+_MAX_PROCESSES = 8  # memory grows with each
+_WORTH_STARTING = 2_000  # photos: processes that use a GPU take seconds to start
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -63,6 +58,7 @@ def detect(
     data: PhotoDataset,
     options: InferenceOptions,
     unreadable: dict[str, str] | None = None,
+    readers: Readers | None = None,
 ) -> Iterator[DetectedPhoto]:
     """Detect the digits of every photo, in the order of the data set.
 
@@ -74,93 +70,51 @@ def detect(
         options: how it runs.
         unreadable: gets the names of the files that cannot be read, and why; such photos are left
             out. None: the first of them is an error.
+        readers: if photos are worked on by several processes, these read them as well.
 
     Raises:
-        DigitsError: a file cannot be read, and `unreadable` is None.
+        DigitsError: a file cannot be read, and `unreadable` is None; a process was killed.
     """
+    found = _detect_here(model, data, options, unreadable)
+    count = process_count(model, len(data), options)
+    if count > 1:
+        several = detect_in_processes(model.eval(), data, options, count, unreadable, readers)
+        try:
+            found = chain(list(islice(several, 1)), several)
+        except ProcessesFailed:
+            if options.device.type == "cpu":
+                raise
+            console.print(f"{options.device} takes no other process: this one does everything.")
+    yield from found
+
+
+def _detect_here(
+    model: nn.Module,
+    data: PhotoDataset,
+    options: InferenceOptions,
+    unreadable: dict[str, str] | None,
+) -> Iterator[DetectedPhoto]:
     model = model.to(options.device).eval()
     # A process of its own costs more time than it saves on a few photos.
     processes = options.num_workers if len(data) > options.batch_size else 0
-    names = map(data.file_name, range(len(data)))
-    loaded = loader(data, processes, batch_size=-(-options.batch_size // _BATCHES))
-    batches = _readable(loaded, names, unreadable)
+    batches = loader(data, processes, batch_size=-(-options.batch_size // GATHERED))
+    photos = (item for batch in batches for item in zip(*batch, strict=True))
+    named = (LoadedPhoto(*item, data.file_name(i)) for i, item in enumerate(photos))
     with Workers(options.device) as workers:
-        for photos, targets, named in _gathered(batches, _BATCHES * options.batch_size):
-            found = detect_photos(model, photos, options, workers)
-            for photo, target, name, here in zip(photos, targets, named, found, strict=True):
-                height, width = target.get("size", photo.shape[1:])
-                record: Record = {
-                    **scaled_to(here, photo.shape[1:], (height, width)),
-                    "image_id": target["image_id"],
-                    "file_name": name,
-                    "height": height,
-                    "width": width,
-                }
-                yield DetectedPhoto(record, target, photo)
+        for some in gathered(named, GATHERED * options.batch_size):
+            yield from detect_loaded(model, some, options, workers, unreadable)
 
 
-def detect_photos(
-    model: nn.Module, photos: Sequence[Tensor], options: InferenceOptions, workers: Workers
-) -> list[Detections]:
-    """Detections on the CPU, in the order of the photos, boxes in their pixels.
+def process_count(model: nn.Module, photos: int, options: InferenceOptions) -> int:
+    """How many processes detect; 1 or 0: this one alone, which they would not make faster.
 
-    Those of like shape are detected together, since every photo of a batch is padded to the widest.
-
-    Args:
-        model: in evaluation mode, on the options' device.
-        photos: uint8 `(3, h, w)` each, on the CPU.
-        options: how it runs.
-        workers: threads.
+    A large network is slow for its own sake, and takes memory in each process.
     """
-
-    @torch.inference_mode()
-    def work(chosen: Sequence[int]) -> list[Detections]:
-        some = [photos[i] for i in chosen]
-        with torch.autocast(options.device.type, torch.bfloat16, enabled=options.bf16):
-            return _with_rows(some, model(some), options.recognizers)
-
-    order = sorted(range(len(photos)), key=lambda i: photos[i].shape[2] / photos[i].shape[1])
-    return workers.map(work, order, options.batch_size)
-
-
-def _with_rows(
-    photos: Sequence[Tensor], detections: Sequence[Detections], recognizers: Sequence[Recognizer]
-) -> list[Detections]:
-    """Detections with what recognisers read in the rows of each photo; all have an equal say."""
-    if not recognizers:
-        return list(detections)
-    rows: list[list[RowTexts]] = [[] for _ in photos]
-    for recognizer in recognizers:
-        for mine, more in zip(rows, recognizer.read(photos, detections), strict=True):
-            mine += weighed(more, 1 / len(recognizers))
-    return [found | {"rows": mine} for found, mine in zip(detections, rows, strict=True)]
-
-
-def _readable(
-    batches: Iterable[tuple[list[Tensor], list[Target]]],
-    names: Iterator[str],
-    unreadable: dict[str, str] | None,
-) -> Iterator[Batch]:
-    """The photos that could be decoded, and their names."""
-    for photos, targets in batches:
-        named = [next(names) for _ in targets]
-        good = [i for i, target in enumerate(targets) if "unreadable" not in target]
-        for i in set(range(len(targets))).difference(good):
-            if unreadable is None:
-                raise DigitsError(targets[i]["unreadable"])
-            unreadable[named[i]] = targets[i]["unreadable"]
-        yield [photos[i] for i in good], [targets[i] for i in good], [named[i] for i in good]
-
-
-def _gathered(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
-    """Several batches as one, of `most` photos, or of fewer and larger ones."""
-    photos: list[Tensor] = []
-    targets: list[Target] = []
-    names: list[str] = []
-    for more, theirs, called in batches:
-        photos, targets, names = photos + more, targets + theirs, names + called
-        if len(photos) >= most or sum(photo.nbytes for photo in photos) > _BYTES:
-            yield photos, targets, names
-            photos, targets, names = [], [], []
-    if photos:
-        yield photos, targets, names
+    if photos <= options.batch_size or not isinstance(model, DigitRCNN):
+        return 1
+    cuda = options.device.type == "cuda"
+    if options.device.type != "cpu" and not (cuda and photos >= _WORTH_STARTING):
+        return 1
+    if options.num_workers is not None:
+        return options.num_workers
+    return min(_MAX_PROCESSES, (os.cpu_count() or 1) if cuda else torch.get_num_threads())

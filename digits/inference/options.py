@@ -17,7 +17,8 @@ class InferenceOptions:
     Attributes:
         device: where it runs.
         batch_size: photos at once.
-        num_workers: loading processes; `None` takes half the cores, 1 to 8.
+        num_workers: processes beside this one (`digits.inference.detect.process_count`); `None`:
+            as many as help, 0: none.
         overrides: arguments of the detector to replace (`digits.models.detector.build_detector`).
         recognizers: read the rows of what the detector finds, on the same device.
         precision: `32-true`, or `bf16-mixed`: both networks under bfloat16 autocast.

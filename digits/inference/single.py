@@ -50,10 +50,12 @@ def submit_one(
         },
     )
     unreadable: dict[str, str] = {}
+    refine = submission.refines(loaded.refine)
+    readers = Readers(reader, reader, refine, submission.alternatives)
 
     def items() -> Iterator[Item]:
-        for record, target, photo in detect(model, data, inference, unreadable):
-            yield Item(record, record, target, photo)
+        for record, target, photo, read in detect(model, data, inference, unreadable, readers):
+            yield Item(record, record, target, photo, read=read)
 
     header = loaded.header(inference.overrides, inference.recognizer_digests) | {"split": name}
     source = Source(
@@ -66,6 +68,4 @@ def submit_one(
         unreadable=unreadable,
         open_photo=opener(data),
     )
-    refine = submission.refines(loaded.refine)
-    readers = Readers(reader, reader, refine, submission.alternatives)
     return submit(source, readers, submission, "reading")

@@ -25,6 +25,8 @@ class Item(NamedTuple):
     base: Record | None = None
     """Its boxes are the first of `boxes`, and its reading says which of them are refined; None:
     the reading of `boxes`."""
+    read: tuple[Reading, Record] | None = None
+    """What `Readers.read` gives, where the process that detected it has read it too."""
 
     @property
     def read_for_boxes(self) -> Record:
@@ -50,6 +52,8 @@ class Readers:
 
     def read(self, item: Item) -> tuple[Reading, Record]:
         """The number of a photo, and the boxes to submit."""
+        if item.read is not None:
+            return item.read
         reading = self.numbers.read(item.record)
         if not self.refine:
             return reading, self.submitted(item.boxes)

@@ -1,5 +1,6 @@
 """A trained recogniser reads the rows of photos: the second opinion beside the detector's."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,6 +34,10 @@ class Recognizer:
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval()
         self.options = options
+
+    def on(self, device: torch.device) -> "Recognizer":
+        """A copy on a device."""
+        return Recognizer(copy.deepcopy(self.network), self.options, device, self.digest)
 
     @torch.inference_mode()
     def read(

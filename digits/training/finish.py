@@ -61,7 +61,7 @@ def score_checkpoint(
     model, reader = loaded.rebuild(trust=inference.trust), loaded.rebuild_reader()
     report = Report(Readers(reader, reader, refine=False), valid.labelled, map_backend)
     start = time.perf_counter()
-    for record, target, photo in with_progress(
+    for record, target, photo, _ in with_progress(
         detect(model, valid, inference), len(valid), "valid"
     ):
         report.add(Item(record, record, target, photo), reader.read(record))

@@ -46,8 +46,8 @@ def folder(tmp_path: Path) -> Path:
 def test_detections_come_in_the_order_of_the_photos(folder: Path) -> None:
     model = GreyReader()
     found = list(detect(model, PhotoFolder(str(folder)), TWO_AT_ONCE))
-    assert [record["labels"].tolist() for record, _, _ in found] == [[i + 1] for i in range(10)]
-    assert [record["file_name"] for record, _, _ in found] == [f"{i + 1}.png" for i in range(10)]
+    assert [record["labels"].tolist() for record, *_ in found] == [[i + 1] for i in range(10)]
+    assert [record["file_name"] for record, *_ in found] == [f"{i + 1}.png" for i in range(10)]
     sizes = [len(batch) for batch in model.batches]  # the last two may go to a core each
     assert sum(sizes) == 10 and set(sizes) <= {1, 2} and len(sizes) <= 6
 
@@ -60,7 +60,7 @@ def test_photos_of_one_shape_share_a_batch(folder: Path) -> None:
 
 
 def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digits.inference.detect._BYTES", 1)
+    monkeypatch.setattr("digits.inference.batches._BYTES", 1)
     model = GreyReader()
     found = detect(model, PhotoFolder(str(folder)), TWO_AT_ONCE)
     next(found)
@@ -71,7 +71,7 @@ def test_large_photos_are_not_gathered(folder: Path, monkeypatch: pytest.MonkeyP
 def test_boxes_refer_to_the_pixels_of_the_file(tmp_path: Path) -> None:
     Image.new("RGB", (3000, 1500), (7, 7, 7)).save(tmp_path / "a.png")
     data = PhotoFolder(str(tmp_path))
-    ((record, _, photo),) = detect(GreyReader(), data, TWO_AT_ONCE)
+    ((record, _, photo, _),) = detect(GreyReader(), data, TWO_AT_ONCE)
     assert photo.shape == (3, LONGEST // 2, LONGEST)
     assert (record["height"], record["width"]) == (1500, 3000)
     assert record["boxes"].tolist() == [[0, 0, 1500, 1500]]
