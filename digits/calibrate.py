@@ -60,10 +60,10 @@ def main() -> None:
             f"{options.detections}: {len(records)} photos; expected at least "
             f"{unfitted.min_photos} with boxes to fit a reader to."
         )
-    figures = report.figures()
-    metrics = loaded.description.get("metrics", {}) | report.summary(figures)
+    scores = report.score()
+    metrics = loaded.description.get("metrics", {}) | scores.summary()
     checkpoint.finalize(loaded, metrics, reader.state, refine, inference)
-    result_table("on valid, cross-fitted", figures, {"checkpoint": options.checkpoint})
+    result_table("on valid, cross-fitted", scores.figures, {"checkpoint": options.checkpoint})
     console.print(f"reading: {reader.description}")
 
 

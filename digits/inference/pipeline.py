@@ -66,26 +66,26 @@ def submit(
         if len(source.unreadable) == source.count:
             raise _unreadable(source.unreadable, source.count)
     seconds = source.seconds + time.perf_counter() - start
-    figures = report.figures(seconds, source.scored) | {"accepted": accepted}
+    scores = report.score(seconds, source.scored, accepted)
     more = {"min_confidence": least, "unreadable": dict(source.unreadable)}
     if (folder / outputs.RUN).is_file():
         for name in set(_OPTIONAL) - set(more_files):
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / outputs.METRICS, report.summary(figures, source.members) | more)
+    write_json(folder / outputs.METRICS, scores.summary(source.members) | more)
     paths = {name: folder / name for name in (*FILES, *more_files)}
-    paths |= report.save_pictures(folder / outputs.READINGS, folder / outputs.CONFIDENCE)
-    report.save_gallery(folder / outputs.GALLERY, source.open_photo)
+    paths |= scores.save_pictures(folder / outputs.READINGS, folder / outputs.CONFIDENCE)
+    scores.save_gallery(folder / outputs.GALLERY, source.open_photo)
     write_run_files(folder, dict(options.settings), options.command)
     paths["report"] = write_page(folder)
     if pictures.drawn:
         paths["pictures"] = pictures.folder
     lines.close()
-    fitted = ", numbers cross-fitted" if report.cross_fitted else ""
-    result_table(source.title + fitted, figures, paths)
+    fitted = ", numbers cross-fitted" if scores.cross_fitted else ""
+    result_table(source.title + fitted, scores.figures, paths)
     if source.unreadable:
         lines.unreadable(source.unreadable)
         raise _unreadable(source.unreadable, source.count)
-    return figures.get("map")
+    return scores.figures.get("map")
 
 
 def _unreadable(reasons: Mapping[str, str], count: int) -> DigitsError:

@@ -1,21 +1,18 @@
-"""Collect the metrics and pictures of a split, photo by photo."""
+"""Collect a split photo by photo, and score it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from digits.evaluation.evaluator import Evaluator, mean_average_precision
 from digits.evaluation.heights import map_by_height
-from digits.evaluation.pictures import Picture, draw_sheet, save_image
+from digits.evaluation.pictures import Picture
 from digits.evaluation.scores import confusion_matrix, number_scores
+from digits.inference.scores import Scores
 from digits.inference.source import Item, Readers
 from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import readings_of, was_fitted_to
 from digits.reading.refine import with_boxes_refined
-from digits.report.gallery import Tile, chosen, tile, write_gallery
+from digits.report.gallery import Tile, chosen, tile
 from digits.types import Reading, Record, Target, target_number
 
 _MAX_PICTURES = 36
@@ -23,7 +20,7 @@ _MAX_TILES = 2000  # photos without labels from which those to show are chosen a
 
 
 class Report:
-    """Figures where there are labels, a sheet of the first photos read, photos per second.
+    """What was found and read in the photos of a split: figures are of it, and pictures show it.
 
     Where a reader was fitted to the very photos that are scored, their numbers are scored by
     cross-fitting: each photo as read by a reader that was fitted to others.
@@ -38,12 +35,10 @@ class Report:
         self.readers = readers
         self.labelled = labelled
         self.backend = backend
-        self.cross_fitted = False
+        self._cross_fitted = False
         self._items: list[Item] = []
         self._readings: list[Reading] = []
         self._pictures: list[Picture] = []
-        self._confusion: list[list[int]] = []
-        self._right: list[bool] = []
         self._tiles: list[Tile] = []
         self._sure: list[float] = []
         self._count = 0
@@ -69,45 +64,64 @@ class Report:
         reader = self.readers.numbers.fit(records, targets)
         self._readings = readings_of(reader, records, targets)
         reader = with_acceptance(reader, self._readings, records, targets)
-        self.cross_fitted = was_fitted_to(reader, targets)
+        self._cross_fitted = was_fitted_to(reader, targets)
         better = with_boxes_refined(records, self._readings)
         refine = self._map(better, targets) > self._map(records, targets)
         self.readers = replace(self.readers, numbers=reader, boxes=reader, refine=refine)
 
-    def figures(
-        self, seconds: float | None = None, scored: Sequence[Item] | None = None
-    ) -> dict[str, float]:
-        """The figures by name.
+    def score(
+        self,
+        seconds: float | None = None,
+        scored: Sequence[Item] | None = None,
+        accepted: int | None = None,
+    ) -> Scores:
+        """The scores of the photos added.
 
-        `map` and its kin are of the boxes as submitted, `map_raw` of the boxes as detected,
-        `map_refined` of the refined ones without alternatives.
+        Of the figures `map` and its kin are of the boxes as submitted, `map_raw` of the boxes as
+        detected, `map_refined` of the refined ones without alternatives.
 
         Args:
             seconds: that detecting and reading took, where photos per second mean something.
             scored: items to score in the place of those added (`digits.inference.source.Source`).
+            accepted: how many numbers are, where that is decided.
         """
-        rate: dict[str, float] = {"photos": self._count}
+        counts: dict[str, float] = {"photos": self._count}
         if seconds is not None:
-            rate["photos_per_second"] = self._count / max(seconds, 1e-9)
+            counts["photos_per_second"] = self._count / max(seconds, 1e-9)
+        if accepted is not None:
+            counts["accepted"] = accepted
         if not self.labelled:
-            return rate
+            return Scores(counts, self.readers, self._pictures, chosen(self._tiles), self._sure)
         items = self._items if scored is None else scored
-        targets = _targets(items)
-        records, boxes = [item.record for item in items], [item.boxes for item in items]
-        if not self.cross_fitted:
-            self.cross_fitted = was_fitted_to(self.readers.numbers, targets)
-            if self.cross_fitted or scored is not None:
-                self._readings = readings_of(self.readers.numbers, records, targets)
-        self._items, readings = list(items), self._readings
+        targets, records = _targets(items), [item.record for item in items]
+        readings, cross_fitted = self._readings, self._cross_fitted
+        if not cross_fitted:
+            cross_fitted = was_fitted_to(self.readers.numbers, targets)
+            if cross_fitted or scored is not None:
+                readings = readings_of(self.readers.numbers, records, targets)
+        tiles = [
+            tile(item.record, reading, item.target)
+            for item, reading in zip(items, readings, strict=True)
+        ]
+        return Scores(
+            self._box_figures(items, readings) | number_scores(readings, targets) | counts,
+            self.readers,
+            self._pictures,
+            chosen(tiles),
+            [reading.confidence for reading in readings],
+            labelled=True,
+            right=[r.matches(target_number(t)) for r, t in zip(readings, targets, strict=True)],
+            confusion=confusion_matrix(readings, records, targets).tolist(),
+            cross_fitted=cross_fitted,
+        )
+
+    def _box_figures(self, items: Sequence[Item], readings: Sequence[Reading]) -> dict[str, float]:
+        targets, boxes = _targets(items), [item.boxes for item in items]
         sources = [item.read_for_boxes for item in items]
-        if any(source is not record for source, record in zip(sources, records, strict=True)):
+        if any(source is not item.record for source, item in zip(sources, items, strict=True)):
             readings = readings_of(self.readers.boxes, sources, targets)
         refined = with_boxes_refined(boxes, readings) if self.readers.refine else boxes
         submitted = [self.readers.submitted(record) for record in refined]
-        self._confusion = confusion_matrix(self._readings, records, targets).tolist()
-        self._right = [
-            r.matches(target_number(t)) for r, t in zip(self._readings, targets, strict=True)
-        ]
         evaluator = Evaluator(None, self.backend, per_class=True)
         evaluator.update(submitted, targets)
         scores = evaluator.compute()
@@ -116,63 +130,10 @@ class Report:
         raw = self._map(boxes, targets) if self.readers.refine else single
         maps = {"map": final, "map_raw": raw}
         maps |= {"map_refined": single} if self.readers.refine else {}
-        return (
-            maps
-            | scores
-            | map_by_height(submitted, targets)
-            | number_scores(self._readings, targets)
-            | rate
-        )
-
-    def summary(
-        self, figures: dict[str, float], members: Sequence[dict[str, Any]] = ()
-    ) -> dict[str, Any]:
-        """The content of metrics.json: the figures, and what no table shows."""
-        summary = {
-            **figures,
-            "reading": self.readers.numbers.description,
-            "refined": self.readers.refine,
-            "alternatives": self.readers.alternatives,
-            "members": list(members),
-        }
-        if self.labelled:
-            summary |= {"numbers_cross_fitted": self.cross_fitted, "confusion": self._confusion}
-        return summary
+        return maps | scores | map_by_height(submitted, targets)
 
     def _map(self, records: Sequence[Record], targets: Sequence[Target]) -> float:
         return mean_average_precision(records, targets, self.backend)
-
-    def save_pictures(self, readings: Path, confidence: Path) -> dict[str, Path]:
-        """Save the first photos as read and, where there are labels, what confidences are worth.
-
-        Call it after `figures`.
-
-        Returns:
-            The paths of the pictures by name.
-        """
-        paths = {}
-        if self._pictures:
-            paths["picture"] = save_image(readings, draw_sheet(self._pictures))
-        if self.labelled:
-            from digits.evaluation.plots import save_confidence  # matplotlib takes a second
-
-            sure = [reading.confidence for reading in self._readings]
-            paths["confidence"] = save_confidence(confidence, sure, self._right, self._confusion)
-        return paths
-
-    def save_gallery(self, path: Path, photo: Callable[[int], Tensor | None] | None) -> None:
-        """Save the photos that a person should look at; call it after `figures`.
-
-        Args:
-            path: of gallery.json.
-            photo: as `digits.inference.source.Source.open_photo`.
-        """
-        tiles, sure = self._tiles, self._sure
-        if self.labelled:
-            pairs = zip(self._items, self._readings, strict=True)
-            tiles = [tile(item.record, reading, item.target) for item, reading in pairs]
-            sure = [reading.confidence for reading in self._readings]
-        write_gallery(path, chosen(tiles), sure, self._right, photo)
 
 
 def _targets(items: Sequence[Item]) -> list[Target]:

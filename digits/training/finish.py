@@ -15,6 +15,7 @@ from digits.data.command_words import data_words
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.report import Report
+from digits.inference.scores import Scores
 from digits.inference.source import Item, Readers, opener
 from digits.io import partial_path, write_json
 from digits.recognition.checkpoint import finalize_recognizer
@@ -44,7 +45,7 @@ def score_checkpoint(
     valid: PhotoDataset,
     map_backend: str,
     inference: InferenceOptions,
-) -> tuple[dict[str, float], Report]:
+) -> Scores:
     """Fit the reader of a finished checkpoint to valid and score both there, by cross-fitting
     whatever was fitted; store reader and scores in the checkpoint.
 
@@ -54,9 +55,6 @@ def score_checkpoint(
         valid: the data set.
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
         inference: how the detector runs.
-
-    Returns:
-        The figures by name, and the report that they are from.
     """
     model, reader = loaded.rebuild(trust=inference.trust), loaded.rebuild_reader()
     report = Report(Readers(reader, reader, refine=False), valid.labelled, map_backend)
@@ -68,13 +66,13 @@ def score_checkpoint(
     seconds = time.perf_counter() - start
     report.fit()
     with console.status("valid: scoring"):
-        figures = report.figures(seconds)
+        scores = report.score(seconds)
     reader, refine = report.readers.numbers, report.readers.refine
     console.print(
         f"reading: {reader.description}; pred.json: boxes {'refined' if refine else 'as detected'}"
     )
-    checkpoint.finalize(loaded, report.summary(figures) | asdict(cost), reader.state, refine)
-    return figures, report
+    checkpoint.finalize(loaded, scores.summary() | asdict(cost), reader.state, refine)
+    return scores
 
 
 def finish_run(
@@ -98,12 +96,12 @@ def finish_run(
         console.print("No best.ckpt to score: there was no validation, or no checkpoint was kept.")
         return None
     loaded = checkpoint.load(best)
-    figures, report = score_checkpoint(loaded, cost, valid, map_backend, inference)
+    scores = score_checkpoint(loaded, cost, valid, map_backend, inference)
     metrics = folder / outputs.METRICS
-    write_json(metrics, report.summary(figures) | asdict(cost))
-    pictures = report.save_pictures(folder / outputs.VALID, folder / outputs.CONFIDENCE)
-    report.save_gallery(folder / outputs.GALLERY, opener(valid))
-    add_final(folder, loaded.config, figures | {"minutes": cost.minutes}, pictures)
+    write_json(metrics, scores.summary() | asdict(cost))
+    pictures = scores.save_pictures(folder / outputs.VALID, folder / outputs.CONFIDENCE)
+    scores.save_gallery(folder / outputs.GALLERY, opener(valid))
+    add_final(folder, loaded.config, scores.figures | {"minutes": cost.minutes}, pictures)
     paths = {"checkpoint": best, "to resume": folder / outputs.LAST, "metrics": metrics} | pictures
     if number.is_file():
         paths["for numbers"] = number
@@ -112,16 +110,16 @@ def finish_run(
             with partial_path(number) as partial:
                 shutil.copyfile(best, partial)
         else:
-            scores, _ = score_checkpoint(other, cost, valid, map_backend, inference)
+            others = score_checkpoint(other, cost, valid, map_backend, inference).figures
             console.print(
-                f"best_number.ckpt, another epoch: mAP {scores['map']:.3f}, number accuracy "
-                f"{scores['number_accuracy']:.3f}"
+                f"best_number.ckpt, another epoch: mAP {others['map']:.3f}, number accuracy "
+                f"{others['number_accuracy']:.3f}"
             )
     reads = data_words(loaded.config.get("data", {}))
     then = f"python predict.py ckpt={shlex.quote(str(best))} {reads}"
     paths |= write_reports(folder)
-    result_table("best.ckpt on valid", figures, paths, then)
-    return figures
+    result_table("best.ckpt on valid", scores.figures, paths, then)
+    return scores.figures
 
 
 def finish_recognizer(folder: Path, cost: TrainingCost) -> float | None:
