@@ -96,7 +96,9 @@ def detect_in_processes(
     )
     work = _Work(model.to(cpu) if cuda else model, data, sent, readers, unreadable is None)
     before = set(mp.active_children())
-    pool = ProcessPoolExecutor(min(count, len(shares)), mp.get_context("spawn" if cuda else None), _begin, (work,))
+    pool = ProcessPoolExecutor(
+        min(count, len(shares)), mp.get_context("spawn" if cuda else None), _begin, (work,)
+    )
     running: deque[Future[_Done]] = deque()
     try:
         while shares or running:
