@@ -7,12 +7,14 @@ PYTHONPATH of a checkout is enough: the package need not be installed.
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
 
 from benchmarks.figures import Figure, in_turn, origin
 from benchmarks.network import Photo, TimedNetwork
+from benchmarks.reading import reading
 from benchmarks.settings import build, train_config
 from digits.console import console
 from digits.data.synthetic import SyntheticDigits
@@ -41,6 +43,7 @@ ROWS = (
     Row("detection, ppocr_fpn, three stages", _WHOLE, 128, False),
     Row("detection, the CPU default", (), 128, False),
 )
+_READ = 4_096  # photos from files: enough for the start of processes to count little
 _TINY = ("model.min_size=64", "model.max_size=128")
 
 
@@ -49,7 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Print each figure as it is found, and save them all."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
-        description="Photos per second of training steps and detection, already loaded, untrained.",
+        description="Photos per second of training steps and detection, already loaded, untrained, "
+        "and of files to numbers with the models that ship.",
     )
     add = parser.add_argument
     add("--device", default="auto", help="cuda, cpu; auto: the first GPU where there is one")
@@ -70,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def table(device: torch.device, rounds: int, bf16: bool, tiny: bool) -> Iterator[Figure]:
-    """Photos per second of every row.
+    """Photos per second of every row, then of reading.
 
     Args:
         device: where.
@@ -82,6 +86,11 @@ def table(device: torch.device, rounds: int, bf16: bool, tiny: bool) -> Iterator
     photos = [data[i] for i in range(len(data))]
     for row in ROWS:
         yield _figure(row, photos, device, rounds, bf16, _TINY if tiny else ())
+    for name in ("small",) if tiny else ("small", "large"):
+        with TemporaryDirectory() as folder:
+            yield reading(
+                name, device, 40 if tiny else _READ, bf16, Path(folder), 32 if tiny else 128
+            )
 
 
 def _figure(

@@ -209,7 +209,8 @@ def test_the_table_of_a_gpu_can_be_tried_on_a_cpu(
     gpu.main(["--tiny", "--device", "cpu", "--out", str(tmp_path / "gpu.json")])
     figures = json.loads((tmp_path / "gpu.json").read_text())["figures"]
     assert [f["what"] for f in figures] == [
-        "training, the CPU default, batch of 2", "detection, the CPU default, batch of 2"
+        "training, the CPU default, batch of 2", "detection, the CPU default, batch of 2",
+        "files to numbers, ckpt=small, 40 photos, batch of 32",
     ]  # fmt: skip
     assert all(f["value"] > 0 and f["unit"] == "photos/s" for f in figures)
 
