@@ -127,16 +127,22 @@ def test_the_parser_sees_imports_in_functions(tmp_path: Path) -> None:
     assert imports(path) == {"digits.data.coco", "os.path"}
 
 
+def printed(code: str) -> list[str]:
+    """The words that a new process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
 def test_the_detector_loads_without_lightning_or_hydra() -> None:
     code = (
         "import sys, digits.models.detector, digits.models.resnets, digits.types\n"
         "print(sorted({'lightning', 'hydra', 'omegaconf', 'matplotlib', 'torchmetrics'} & "
         "set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "[]", done.stderr
+    assert printed(code) == ["[]"]
 
 
 def test_reading_photos_loads_nothing_that_only_training_and_scores_need() -> None:
@@ -148,10 +154,7 @@ def test_reading_photos_loads_nothing_that_only_training_and_scores_need() -> No
         "from torch._dynamo.utils import is_compile_supported as own\n"
         "print(ours('cpu') == own('cpu'))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.split() == ["[]", "True"], done.stderr
+    assert printed(code) == ["[]", "True"]
 
 
 def test_importing_the_library_is_instant() -> None:
@@ -159,8 +162,5 @@ def test_importing_the_library_is_instant() -> None:
         "import sys, time; start = time.process_time(); import digits; "
         "print(time.process_time() - start, 'torch' in sys.modules, 'numpy' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    seconds, torch, numpy = done.stdout.split()
-    assert float(seconds) < 0.1 and torch == numpy == "False", done.stderr
+    seconds, torch, numpy = printed(code)
+    assert float(seconds) < 0.1 and torch == numpy == "False"
