@@ -16,6 +16,7 @@ from digits.cli.folders import refused_leaves_nothing
 from digits.cli.help import show_help, show_info
 from digits.cli.locking import held
 from digits.cli.settings import checked
+from digits.cli.words import alternatives, split
 from digits.console import console
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
@@ -67,7 +68,8 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
         Path.cwd()
     except FileNotFoundError as error:
         raise DigitsError("The current folder is gone: cd to one that exists.") from error
-    if command == "train" and any(word.startswith("resume=") for word in argv):
+    argv = [word for word in argv if word != "--"]
+    if command == "train" and any(word.lstrip("+").startswith("resume=") for word in argv):
         from digits.cli.resuming import expanded  # opens a checkpoint, with torch
 
         argv = expanded(argv)
@@ -90,9 +92,19 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
         return argv
     chosen = str(Path(options.config_path or CONF).absolute())
     more = options.config_dir and str(Path(options.config_dir).absolute())
+    if more and not Path(more).is_dir():
+        raise DigitsError(f"--config-dir {options.config_dir}: no such folder.")
+    name, places = options.config_name, [place for place in (chosen, more) if place]
+    if name and not any((Path(place) / f"{name}.yaml").is_file() for place in places):
+        raise DigitsError(f"--config-name {name}: no {name}.yaml in {' or '.join(places)}.")
     words, config = checked(
         options.config_name or command, options.overrides, chosen, more, options.multirun
     )
+    if options.cfg and (options.multirun or any(len(alternatives(split(x))) > 1 for x in words)):
+        raise DigitsError(
+            f"--cfg {options.cfg}: shows the settings of one job; leave out -m, and give one value "
+            "each."
+        )
     folder = Path(config.hydra.run.dir)
     _refuse_unwritable(folder)
     if command == "predict":

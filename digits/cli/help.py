@@ -69,8 +69,8 @@ def show_info(choice: str, conf: Path) -> str:
 
 def _meant(word: str, there: list[str]) -> str:
     near = closest(word, there)
-    hint = f"; did you mean {near}?" if near else ""
-    return f"{hint} There is {', '.join(there)}"
+    hint = f"; did you mean {near}? There is" if near else ". There is"
+    return f"{hint} {', '.join(there)}"
 
 
 def _parts(

@@ -1,6 +1,7 @@
 """Report settings that have no effect in combination with others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from digits.cli.locking import is_first_process
 from digits.cli.words import Word, split
@@ -12,6 +13,19 @@ _OF_TASK = {
     "detector": ("model", "backbone", "reading", "backbone_lr_factor"),
     "recognizer": ("recognizer", "recognition"),
 }
+# What a switch of Lightning's Trainer, if it is set, decides in the place of others.
+_OF_SWITCH = {
+    "fast_dev_run": (
+        "max_epochs", "min_epochs", "max_steps", "min_steps", "limit_train_batches",
+        "limit_val_batches", "val_check_interval", "check_val_every_n_epoch",
+        "num_sanity_val_steps", "log_every_n_steps", "enable_checkpointing",
+    ),
+    "overfit_batches": ("limit_train_batches", "limit_val_batches"),
+    "barebones": (
+        "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "log_every_n_steps",
+        "num_sanity_val_steps", "fast_dev_run", "detect_anomaly", "profiler",
+    ),
+}  # fmt: skip
 # What decides about detections, and so is nothing to those that were made before.
 _DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "precision")
 
@@ -73,6 +87,35 @@ def tell_without_effect(words: Sequence[str], task: str) -> None:
     for word in _typed(words):
         if word.key.partition(".")[0] in of_others and is_first_process():
             console.print(f"{word}: without effect on task={task}.")
+
+
+def tell_of_switches(words: Sequence[str], trainer: Mapping[str, Any]) -> None:
+    """Say which settings of the Trainer on the command line others of it leave without effect.
+
+    Args:
+        words: of the command line, each KEY=VALUE.
+        trainer: arguments of the Trainer.
+    """
+    for word in _typed(words):
+        group, _, key = word.key.partition(".")
+        reason = _reason(key, trainer) if group == "trainer" else None
+        if reason and is_first_process():
+            console.print(f"{word}: without effect, since {reason}.")
+
+
+def _reason(key: str, trainer: Mapping[str, Any]) -> str | None:
+    """Why a setting of the Trainer has no effect beside others; None: it has."""
+    for switch, replaced in _OF_SWITCH.items():
+        if trainer.get(switch) and key in replaced:
+            return f"trainer.{switch} decides"
+    if key == "gradient_clip_algorithm" and not trainer.get("gradient_clip_val"):
+        return "trainer.gradient_clip_val is not set"
+    alone = trainer.get("devices") == 1 and trainer.get("num_nodes") == 1
+    if key in ("sync_batchnorm", "use_distributed_sampler") and alone:
+        return "one process trains"
+    if key == "default_root_dir":
+        return "all files of a run go to output_dir"
+    return None
 
 
 def _typed(words: Sequence[str]) -> list[Word]:

@@ -1,17 +1,19 @@
 """Check the keys of a command line against the existing groups and settings."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Glob
 
 from digits.cli.hints import nearest
 from digits.cli.schema import COMMANDS, flatten, is_path
-from digits.cli.words import Word, alternatives, as_path
+from digits.cli.words import Word, alternatives, as_path, parse
 from digits.errors import DigitsError
 from digits.options.checking import declared, settings_of
 from digits.options.expected import closest
+from digits.options.training import UNUSED
 from digits.resources import CONF
 
 
@@ -30,7 +32,7 @@ def options_of(group: str, own: Sequence[str]) -> list[str]:
 
 
 def as_group(word: Word, there: Sequence[str]) -> Word:
-    """Check the option that is chosen of a group; returns the word as it is.
+    """Check the option that is chosen of a group; returns the word, a pattern as its options.
 
     Raises:
         DigitsError: there is no such option.
@@ -39,9 +41,14 @@ def as_group(word: Word, there: Sequence[str]) -> Word:
         raise DigitsError(f"{word}: cannot be left out; choose another, {word.key}=OPTION.")
     if word.prefix == "~" or word.value is None or word.value.startswith("{"):
         return word
+    if "(" in word.value and isinstance(pattern := parse(word).value(), Glob):
+        names = pattern.filter(list(there))
+        if not names:
+            raise DigitsError(f"{word}: fits none of {', '.join(there)}.")
+        word = word._replace(value=",".join(names))
     for text in alternatives(word):
-        names = text.partition("=")[2].strip("[]").split(",")
-        for name in (name.strip().strip("'\"") for name in names):
+        chosen = text.partition("=")[2].strip("[]").split(",")
+        for name in (name.strip().strip("'\"") for name in chosen):
             if name not in there:
                 meant = closest(name, there)
                 hint = f" Did you mean {word.key}={meant}?" if meant else ""
@@ -60,6 +67,12 @@ def refuse_strange_groups(groups: Sequence[Word], choices: Mapping[str, Any], co
     """
     for word in groups:
         if word.key not in choices and not word.package and word.prefix != "~":
+            if (word.value or "").startswith("["):
+                raise DigitsError(f"{word}: expected one option, as {word.key}=OPTION.")
+            if word.key == "recognition" and command == "train":
+                raise DigitsError(
+                    f"{word}: only task=recognizer has it; say task=recognizer {word}."
+                )
             raise DigitsError(
                 f"{word}: {command}.py has no such group; it has "
                 f"{', '.join(name for name in choices if not name.startswith('hydra/'))}."
@@ -81,6 +94,10 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     if word.package:
         return word
     there, declaration = _find(word.key, config, command)
+    if there is None and word.prefix == "" and command == "train":
+        group, _, name = word.key.partition(".")
+        if group == "trainer" and name in UNUSED:
+            raise DigitsError(f"{word}: without effect, since {UNUSED[name]}; leave it out.")
     if word.prefix == "~" and there is not None and not _is_optional(word.key, config):
         raise DigitsError(f"{word}: cannot be left out; say {word.key}=VALUE.")
     if there is None and (word.prefix == "" or "." not in word.key):
@@ -89,7 +106,8 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
         known = [*choices, *flatten(own, COMMANDS[command])]
         meant = _elsewhere(word.key, choices) or nearest(word.key, list(dict.fromkeys(known)))
         hint = f"did you mean {meant}?" if meant else f"{command}.py --help lists all."
-        raise DigitsError(f"{word.key}={word.value}: there is no such setting; {hint}")
+        shown = f"~{word.key}" if word.prefix == "~" else f"{word.key}={word.value}"
+        raise DigitsError(f"{shown}: there is no such setting; {hint}")
     if word.prefix != "~" and there is not None:
         word = word._replace(prefix="" if there else "++")
     return as_path(word, sweep) if declaration is not None and is_path(declaration) else word
@@ -103,11 +121,12 @@ def _is_optional(key: str, config: Mapping[str, Any]) -> bool:
     return bool(inner) and (built or group in ("callbacks", "logger"))
 
 
-def _elsewhere(key: str, groups: Collection[str]) -> str | None:
+def _elsewhere(key: str, groups: Mapping[str, Any]) -> str | None:
     """Where a setting exists that the chosen option of its group lacks: in another option, such
     as `data=coco`, or among the arguments that predict.py replaces in a checkpoint."""
     group, _, rest = key.partition(".")
-    for path in sorted((CONF / group).glob("*.yaml")) if rest else ():
+    others = (path for path in (CONF / group).glob("*.yaml") if path.stem != groups.get(group))
+    for path in sorted(others) if rest else ():
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         known = settings_of(content.get(group, content)) or {}
         if rest.partition(".")[0] in known:

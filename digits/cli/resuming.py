@@ -35,8 +35,9 @@ def own_overrides() -> list[str]:
 @one_line_errors
 def expanded(words: list[str]) -> list[str]:
     """The command line with the settings of the run in the place of `resume=RUN`."""
-    given = [word for word in words if not word.startswith("resume=")]
-    runs = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    named = [word for word in words if word.lstrip("+").startswith("resume=")]
+    given = [word for word in words if word not in named]
+    runs = [word.partition("=")[2] for word in named]
     if not runs or runs[-1] == "null":
         return given
     if not runs[-1]:

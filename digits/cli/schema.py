@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from digits.options import models, reading
 from digits.options.checking import HYDRA, check_value, declared, settings_of
-from digits.options.types import PATH, Count, File, Files, Group, NotNegative, Processes, Seed
+from digits.options.types import PATH, Batch, File, Files, Group, NotNegative, Processes, Seed
 
 _Backend = Literal["faster_coco_eval", "pycocotools"]
 
@@ -27,7 +27,7 @@ class Train(TypedDict, total=False):
     callbacks: dict[str, Group | None]
     logger: dict[str, Group | None]
     recognizer: models.Recognizer
-    batch_size: Count
+    batch_size: Batch
     num_workers: Processes | None
     seed: Seed
     backbone_lr_factor: NotNegative
@@ -54,7 +54,7 @@ class Predict(TypedDict, total=False):
     photos: Files | None
     pictures: Literal["all", "doubtful", "none"]
     json: bool
-    batch_size: Count
+    batch_size: Batch
     num_workers: Processes | None
     device: str
     precision: Literal["32-true", "bf16-mixed"]

@@ -109,10 +109,12 @@ def _compose(command: str, words: Sequence[str]) -> DictConfig:
 
 
 def _one_line(error: Exception) -> str:
-    """Hydra's message without its advice to add what is not there."""
+    """Hydra's message, with the setting it is about, without its advice to add what is missing."""
     lines = [line.strip() for line in f"{error}\n{error.__cause__ or ''}".splitlines()]
     advice = ("To append to your", "See https", "Set the environment", "full_key", "object_type")
-    return " ".join(dict.fromkeys(line for line in lines if line and not line.startswith(advice)))
+    said = " ".join(dict.fromkeys(line for line in lines if line and not line.startswith(advice)))
+    key = str(getattr(error, "full_key", None) or "")
+    return said if not key or key in said else f"{key}: {said}"
 
 
 def _refuse_several(words: Sequence[Word], each: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -13,10 +14,11 @@ from digits import checkpoint_file, fingerprints
 from digits.builders import refuse_unreadable
 from digits.cli.fitting import Run, fit
 from digits.cli.folders import refused_leaves_nothing
-from digits.cli.ineffective import tell_without_effect
+from digits.cli.ineffective import tell_of_switches, tell_without_effect
 from digits.cli.locking import held
 from digits.cli.resuming import go_on, own_overrides
 from digits.cli.settings import check_composed
+from digits.cli.trainer import refuse_missing_devices
 from digits.cli.trust import trusted
 from digits.console import quiet
 from digits.data.datamodule import DigitsDataModule
@@ -50,7 +52,10 @@ def main(cfg: DictConfig) -> float | None:
         Interruption(folder, go_on(folder)) as interruption,
     ):
         run = Run(cfg, config, open_run(config["ckpt_path"], config), interruption)
-        tell_without_effect(HydraConfig.get().overrides.task, cfg.task)
+        refuse_missing_devices(config["trainer"], torch.cuda.device_count())
+        words = HydraConfig.get().overrides.task
+        tell_without_effect(words, cfg.task)
+        tell_of_switches(words, config["trainer"])
         if cfg.task == "recognizer":
             return _train_recognizer(run)
         refuse_unreadable(config, trust)

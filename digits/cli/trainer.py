@@ -1,9 +1,11 @@
-"""Apply the switches of Lightning's Trainer to the callbacks of a run."""
+"""Check the devices of Lightning's Trainer, apply its switches to the callbacks of a run."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, Checkpoint, LearningRateMonitor
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
@@ -28,6 +30,43 @@ _BARE: dict[str, Any] = {
     "detect_anomaly": False,
     "profiler": None,
 }
+
+
+# Of which one is set on each machine where torchrun, SLURM or a person starts the processes.
+_OF_MACHINES = ("GROUP_RANK", "NODE_RANK", "SLURM_NODEID", "SLURM_PROCID", "RANK")
+
+
+def refuse_missing_devices(settings: Mapping[str, Any], gpus: int) -> None:
+    """Refuse devices and machines that are not here, before anything is started on them.
+
+    Args:
+        settings: the group `trainer`, as plain data.
+        gpus: of CUDA, on this machine.
+
+    Raises:
+        DigitsError: names the setting and what is here.
+    """
+    accelerator, devices, nodes = (settings[k] for k in ("accelerator", "devices", "num_nodes"))
+    if accelerator in ("gpu", "cuda", "mps"):
+        here = torch.backends.mps.is_available() if accelerator == "mps" else gpus
+        if not here and not (accelerator == "gpu" and torch.backends.mps.is_available()):
+            raise DigitsError(
+                f"trainer.accelerator={accelerator}: there is none here that torch can use; say "
+                "trainer.accelerator=auto or cpu."
+            )
+    elif accelerator == "cpu" or not (gpus or torch.backends.mps.is_available()):
+        cores, counted = os.cpu_count() or 1, str(devices)
+        if counted != "auto" and not (counted.isdecimal() and 1 <= int(counted) <= cores):
+            raise DigitsError(
+                f"trainer.devices={counted.replace(' ', '')}: expected auto, or a number of "
+                f"processes on this machine's {cores} CPU cores, 1 to {cores}."
+            )
+    if nodes > 1 and not any(name in os.environ for name in _OF_MACHINES):
+        raise DigitsError(
+            f"trainer.num_nodes={nodes}: the other machines would be waited for without end. Start "
+            "the command on each by torchrun or SLURM, or with NODE_RANK, MASTER_ADDR and "
+            "MASTER_PORT set."
+        )
 
 
 def switches(settings: DictConfig, folder: Path) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import NamedTuple, cast
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
+    Glob,
     IntervalSweep,
     Override,
     Quote,
     QuotedString,
+    RangeSweep,
 )
 from hydra.errors import HydraException
 
@@ -81,7 +83,12 @@ def alternatives(word: Word) -> list[str]:
     override = parse(word)
     if not override.is_sweep_override():
         return [str(word)]
-    if isinstance(override.value(), ChoiceSweep):
+    swept = override.value()
+    if isinstance(swept, Glob):
+        raise DigitsError(f"{word}: a pattern names options of a group; expected values, as 1,2.")
+    if isinstance(swept, RangeSweep) and not swept.step:
+        raise DigitsError(f"{word}: expected a step other than 0.")
+    if isinstance(swept, ChoiceSweep):
         values = list(islice(override.sweep_string_iterator(), _MAX_VALUES + 1))
     elif override.is_range_sweep():
         values = [str(value) for value in islice(override.sweep_iterator(), _MAX_VALUES + 1)]

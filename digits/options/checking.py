@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args, get_type_hints, is_typeddict
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -11,6 +11,7 @@ from digits.errors import DigitsError
 from digits.options import data, models, reading, training
 from digits.options.expected import closest, in_words, shown
 from digits.options.rules import RULES
+from digits.options.training import UNUSED
 from digits.own_code import refuse_foreign
 
 HYDRA = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
@@ -61,6 +62,8 @@ def check_group(path: str, value: Mapping[str, Any], declaration: Any = None) ->
             raise DigitsError(f"{path}._args_={shown(item)}: expected arguments by their names.")
         if key in HYDRA:
             continue
+        if path == "trainer" and key in UNUSED:
+            raise DigitsError(f"{path}.{key}={shown(item)}: without effect, since {UNUSED[key]}.")
         if key not in known:
             meant = closest(str(key), known)
             hint = f"did you mean {path}.{meant}?" if meant else f"{path} has {', '.join(known)}."
@@ -82,11 +85,22 @@ def check_value(path: str, value: Any, declaration: Any) -> None:
     try:
         msgspec.convert(value, declaration)
     except msgspec.ValidationError as error:
+        if isinstance(value, dict) and (inner := _items_of(declaration)):
+            for key, item in value.items():
+                check_value(f"{path}.{key}", item, inner)
         raise DigitsError(f"{path}={shown(value)}: expected {in_words(declaration)}.") from error
     if isinstance(value, dict) and not known:  # groups within it, such as callbacks
         for key, item in value.items():
             if isinstance(item, dict):
                 check_group(f"{path}.{key}", item)
+
+
+def _items_of(declaration: Any) -> Any:
+    """The declared type of the values of a dictionary; None: it is no dictionary of one type."""
+    for part in (declaration, *get_args(declaration)):
+        if get_origin(part) is dict:
+            return get_args(part)[1]
+    return None
 
 
 def _check_target(path: str, target: object) -> None:

@@ -27,6 +27,22 @@ def _trainer(settings: Settings) -> Misfits:
     precision = str(settings.get("precision"))
     if precision in ("16-true", "bf16-true", "64-true", "64"):
         yield "precision", "32-true, bf16-mixed or 16-mixed: boxes in pixels want 32 bits"
+    strategy = settings.get("strategy")
+    if isinstance(strategy, Mapping) and strategy.get("start_method", "popen") != "popen":
+        yield "strategy", "a start_method of popen: what is trained cannot be sent to processes"
+    elif isinstance(strategy, Mapping) and "_target_" not in strategy:
+        yield "strategy", "auto, ddp, or the _target_ of a strategy"
+    epochs, at_least = settings.get("max_epochs"), settings.get("min_epochs")
+    if epochs is not None and epochs > 0:
+        if at_least is not None and at_least > epochs:
+            yield "min_epochs", f"at most trainer.max_epochs={epochs}"
+        if (settings.get("check_val_every_n_epoch") or 1) > epochs:
+            yield "check_val_every_n_epoch", f"at most trainer.max_epochs={epochs}"
+    check = settings.get("val_check_interval")
+    if isinstance(check, str | dict) and _duration(check) <= timedelta():
+        yield "val_check_interval", "batches, a share of an epoch, or a duration as DD:HH:MM:SS"
+    elif isinstance(check, float) and settings.get("check_val_every_n_epoch", 1) is None:
+        yield "val_check_interval", "whole batches where trainer.check_val_every_n_epoch=null"
     every, batches = settings.get("val_check_interval"), settings.get("limit_train_batches")
     if isinstance(every, int) and isinstance(batches, int) and every > batches:
         yield "val_check_interval", f"at most trainer.limit_train_batches={batches}"
@@ -50,9 +66,17 @@ def _detector(settings: Settings) -> Misfits:
             yield low if low in settings else high, f"{low} of at most {high}"
 
 
+def _adamw(settings: Settings) -> Misfits:
+    if settings.get("fused") and settings.get("foreach"):
+        yield "fused", "false beside optimizer.foreach=true"
+
+
 def _sgd(settings: Settings) -> Misfits:
+    yield from _adamw(settings)
     if settings.get("nesterov") and not settings.get("momentum"):
         yield "momentum", "above 0 with Nesterov's method (optimizer.nesterov=true)"
+    if settings.get("nesterov") and settings.get("dampening"):
+        yield "dampening", "0 with Nesterov's method (optimizer.nesterov=true)"
 
 
 def _mixed(settings: Settings) -> Misfits:
@@ -63,6 +87,7 @@ def _mixed(settings: Settings) -> Misfits:
 RULES: dict[str, Callable[[Settings], Misfits]] = {
     "lightning.Trainer": _trainer,
     "digits.models.detector.build_detector": _detector,
+    "torch.optim.AdamW": _adamw,
     "torch.optim.SGD": _sgd,
     "digits.data.mixed.open_split": _mixed,
 }

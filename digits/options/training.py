@@ -23,12 +23,14 @@ _Limit = Index | Share
 
 
 class Trainer(TypedDict, total=False):
-    """Every argument of Lightning's Trainer but `callbacks` and `logger`."""
+    """Arguments of Lightning's Trainer, without `callbacks`, `logger` and those in `UNUSED`."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
-    strategy: str | Group
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    strategy: Literal[
+        "auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true",
+    ] | Group  # fmt: skip
     devices: _Devices | str | list[Index]
-    num_nodes: Count
+    num_nodes: Annotated[int, Meta(ge=1, le=9999)]
     precision: Literal[
         "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true",
         "transformer-engine", "transformer-engine-float16", 16, 32, 64, "16", "32", "64", "bf16",
@@ -41,8 +43,6 @@ class Trainer(TypedDict, total=False):
     max_time: _Duration | dict[str, Index] | None
     limit_train_batches: Batches | None
     limit_val_batches: _Limit | None
-    limit_test_batches: _Limit | None
-    limit_predict_batches: _Limit | None
     overfit_batches: _Limit
     val_check_interval: Batches | str | dict[str, Index] | None
     check_val_every_n_epoch: Count | None
@@ -56,7 +56,6 @@ class Trainer(TypedDict, total=False):
     gradient_clip_algorithm: Literal["norm", "value"] | None
     deterministic: bool | Literal["warn"] | None
     benchmark: bool | None
-    inference_mode: bool
     use_distributed_sampler: bool
     profiler: Literal["simple", "advanced", "pytorch"] | Group | None
     detect_anomaly: bool
@@ -65,8 +64,17 @@ class Trainer(TypedDict, total=False):
     sync_batchnorm: bool
     reload_dataloaders_every_n_epochs: Index
     default_root_dir: File | None
-    enable_autolog_hparams: bool
-    model_registry: str | None
+
+
+_BY_PREDICT = "train.py does not read test photos; predict.py does"
+UNUSED = {
+    "limit_test_batches": _BY_PREDICT,
+    "limit_predict_batches": _BY_PREDICT,
+    "inference_mode": "Lightning validates during a training without it",
+    "enable_autolog_hparams": "callbacks.settings tells loggers the settings",
+    "model_registry": "checkpoints are written by callbacks.best and callbacks.last",
+}
+"""Arguments of Lightning's Trainer that would have no effect, and why."""
 
 
 class AdamW(TypedDict, total=False):
@@ -77,8 +85,8 @@ class AdamW(TypedDict, total=False):
     amsgrad: bool
     maximize: bool
     foreach: bool | None
-    capturable: bool
-    differentiable: bool
+    capturable: Literal[False]  # the others need a training of another kind
+    differentiable: Literal[False]
     fused: bool | None
 
 
@@ -90,7 +98,7 @@ class SGD(TypedDict, total=False):
     nesterov: bool
     maximize: bool
     foreach: bool | None
-    differentiable: bool
+    differentiable: Literal[False]
     fused: bool | None
 
 
@@ -122,7 +130,7 @@ class ModelCheckpoint(TypedDict, total=False):
     mode: Literal["min", "max"]
     auto_insert_metric_name: bool
     every_n_train_steps: Index | None
-    train_time_interval: Any
+    train_time_interval: None  # a timedelta, which cannot be said on a command line
     every_n_epochs: Index | None
     save_on_train_epoch_end: bool | None
     enable_version_counter: bool

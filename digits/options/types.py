@@ -14,6 +14,7 @@ Seed = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 Pixels = Annotated[int, Meta(ge=1, le=4096)]
 Channels = Annotated[int, Meta(ge=1, le=4096)]
 Kept = Annotated[int, Meta(ge=1, le=100_000)]  # boxes or anchors: more takes memory, finds nothing
+Batch = Annotated[int, Meta(ge=1, le=65_536)]  # photos at once
 Photos = Annotated[int, Meta(ge=1, le=10_000_000)]
 Processes = Annotated[int, Meta(ge=0, le=256)]
 Ratio = Annotated[float, Meta(ge=0.001, le=1000)]

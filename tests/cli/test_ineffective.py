@@ -1,8 +1,16 @@
 """Settings without effect beside others: which are refused, which are not."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 
-from digits.cli.ineffective import refuse_without_effect, tell_without_effect
+from digits.cli.ineffective import (
+    refuse_without_effect,
+    tell_of_switches,
+    tell_without_effect,
+)
+from digits.cli.trainer import refuse_missing_devices
 from digits.errors import DigitsError
 
 
@@ -66,3 +74,47 @@ def test_the_settings_of_the_other_task_are_told_of(capsys: pytest.CaptureFixtur
         "recognizer.crops.height=24: without effect on task=detector.",
         "recognition=x: without effect on task=detector.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "beside", "says"),
+    [
+        ("trainer.max_steps=3", {"fast_dev_run": True}, "trainer.fast_dev_run decides"),
+        ("trainer.limit_val_batches=3", {"overfit_batches": 2}, "trainer.overfit_batches decides"),
+        ("trainer.profiler=simple", {"barebones": True}, "trainer.barebones decides"),
+        ("trainer.gradient_clip_algorithm=norm", {"gradient_clip_val": None}, "is not set"),
+        ("trainer.sync_batchnorm=true", {"devices": 1, "num_nodes": 1}, "one process trains"),
+        ("trainer.max_steps=3", {"fast_dev_run": False, "overfit_batches": 0.0}, ""),
+        ("trainer.sync_batchnorm=true", {"devices": 2, "num_nodes": 1}, ""),
+    ],
+)
+def test_settings_of_the_trainer_that_others_replace_are_told_of(
+    word: str, beside: dict[str, Any], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_of_switches([word, "seed=1"], beside)
+    told = capsys.readouterr().out
+    assert told.startswith(f"{word}: without effect") and says in told if says else not told
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "devices", "nodes", "gpus", "says"),
+    [
+        ("cpu", 999_999, 1, 0, "trainer.devices=999999: expected auto, or a number of processes"),
+        ("auto", -1, 1, 0, "trainer.devices=-1: expected auto"),
+        ("cpu", [0, 1], 1, 4, r"trainer.devices=\[0,1\]: expected auto"),
+        ("gpu", 1, 1, 0, "trainer.accelerator=gpu: there is none here"),
+        ("cpu", 1, 2, 0, "trainer.num_nodes=2: the other machines would be waited for"),
+        ("cpu", "auto", 1, 0, None),
+        ("auto", [0, 3], 1, 4, None),
+    ],
+)
+def test_devices_that_are_not_here_are_refused(
+    accelerator: str, devices: Any, nodes: int, gpus: int, says: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in ("GROUP_RANK", "NODE_RANK", "SLURM_NODEID", "SLURM_PROCID", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    settings = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
+    with pytest.raises(DigitsError, match=says) if says else nullcontext():
+        refuse_missing_devices(settings, gpus)
