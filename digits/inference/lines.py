@@ -13,14 +13,14 @@ from digits.inference.results import PhotoResult
 from digits.types import NO_NUMBER
 
 _MAX_SHOWN = 1000  # of more photos only the doubtful ones are shown as they are read
-_MAX_DOUBTFUL = 20  # photos to look at
+_MAX_DOUBTFUL = 20  # photos to check
 _MAX_LABELLED = 40  # photos of a labelled split
 _NAME_WIDTH, _NUMBER_WIDTH = 34, 8  # columns
 _MAX_NAME_WIDTH = 72  # that longer names widen the first one to
 
 
 class Lines:
-    """Shows photos as they are read, and at the end those to look at.
+    """Shows photos as they are read, and at the end those to check.
 
     Photos whose true numbers are known are shown at the end alone: the wrong ones first, the
     surest of them first, since those are the most instructive.
@@ -50,7 +50,7 @@ class Lines:
             self._print(result)
 
     def close(self) -> None:
-        """Show what to look at, or how the numbers compare with the true ones."""
+        """Show what to check, or how the numbers compare with the true ones."""
         photos, doubtful, wrong = self._counts.values()
         if self._known:
             console.print(

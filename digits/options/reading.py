@@ -15,7 +15,7 @@ class Calibrated(TypedDict, total=False):
 
 
 class Cascade(TypedDict, total=False):
-    score_thresholds: list[Share]
+    score_thresholds: Annotated[list[Share], Meta(min_length=1)]
     nms_iou: Share
 
 

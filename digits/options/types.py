@@ -24,7 +24,7 @@ Batches = Count | Part  # so many, or this share of an epoch
 PATH, DURATION = "a path", "a duration as DD:HH:MM:SS"  # titles of kinds of text
 File = Annotated[str, Meta(title=PATH, min_length=1)]
 """A file or folder: taken as it is typed, with spaces, brackets or digits alone."""
-Files = File | list[File]
+Files = File | Annotated[list[File], Meta(min_length=1)]
 
 Group = dict[str, Any]
 """Another group, checked by its own declaration."""

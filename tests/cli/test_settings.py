@@ -216,6 +216,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("predict", ["split=banana"], "split=banana: expected "),
         ("predict", ["photos=''"], "photos='': expected a path or "),
         ("predict", ["ckpt={a:1}"], "ckpt={a:1}: expected a path or "),
+        ("predict", ["detections=[]"], "detections=[]: expected a path or a list of at least 1"),
         ("predict", ["output_dir=null"], "output_dir=null: expected a path."),
     ],
 )
