@@ -3,7 +3,7 @@
 import multiprocessing as mp
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +55,13 @@ def folder(tmp_path: Path) -> PhotoFolder:
     return PhotoFolder(str(tmp_path))
 
 
+@pytest.fixture
+def children() -> Callable[[], set[object]]:
+    """Processes that were not there before the test."""
+    before = set(mp.active_children())
+    return lambda: set(mp.active_children()) - before
+
+
 def several(model: nn.Module, data: PhotoFolder, unreadable: dict[str, str] | None) -> list[int]:
     found = detect_in_processes(model, data, OPTIONS, 2, unreadable, None)
     return [int(photo.record["labels"]) for photo in found]
@@ -62,21 +69,26 @@ def several(model: nn.Module, data: PhotoFolder, unreadable: dict[str, str] | No
 
 @pytest.mark.parametrize("most", [30_000_000, 1])
 def test_photos_come_in_order_large_ones_in_pieces(
-    folder: PhotoFolder, monkeypatch: pytest.MonkeyPatch, most: int
+    folder: PhotoFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    children: Callable[[], set[object]],
+    most: int,
 ) -> None:
     monkeypatch.setattr("digits.inference.batches._BYTES", most)
     assert several(GreyReader(), folder, None) == list(range(1, 11))
-    assert not mp.active_children()
+    assert not children()
 
 
-def test_files_that_cannot_be_read_are_named(folder: PhotoFolder) -> None:
+def test_files_that_cannot_be_read_are_named(
+    folder: PhotoFolder, children: Callable[[], set[object]]
+) -> None:
     (Path(folder.root) / "4.png").write_bytes(b"no photo")
     unreadable: dict[str, str] = {}
     assert several(GreyReader(), folder, unreadable) == [1, 2, 3, 5, 6, 7, 8, 9, 10]
     assert list(unreadable) == ["4.png"]
     with pytest.raises(DigitsError, match=r"4\.png"):
         several(GreyReader(), folder, None)
-    assert not mp.active_children()
+    assert not children()
 
 
 def test_a_killed_process_is_a_line(folder: PhotoFolder) -> None:
@@ -84,12 +96,14 @@ def test_a_killed_process_is_a_line(folder: PhotoFolder) -> None:
         several(Killed(), folder, None)
 
 
-def test_nothing_runs_on_when_nobody_waits(folder: PhotoFolder) -> None:
+def test_nothing_runs_on_when_nobody_waits(
+    folder: PhotoFolder, children: Callable[[], set[object]]
+) -> None:
     found = detect_in_processes(GreyReader(), folder, OPTIONS, 2, None, None)
     next(found)
-    assert mp.active_children()
+    assert children()
     found.close()
-    assert not mp.active_children()
+    assert not children()
 
 
 def test_the_same_is_found_and_read_as_by_one_process() -> None:
