@@ -46,8 +46,7 @@ def reading(
     )
     start = time.perf_counter()
     for record, _, _, read in detect(loaded.rebuild(), data, options, readers=readers):
-        if read is None:
-            readers.read(Item(record, record))
+        readers.read(Item(record, record, read=read))
     rate = count / (time.perf_counter() - start)
     what = f"files to numbers, ckpt={name}, {count} photos, batch of {batch_size}"
     return Figure.of("gpu", what, [rate], "photos/s")

@@ -20,16 +20,31 @@ SplitOpener = Callable[[str], PhotoDataset]
 """`train`, `valid` or `test` to a data set."""
 
 
-def collate(items: list[Item]) -> list[tuple[np.ndarray, dict[str, object]]]:
-    """Collate photos to arrays, which travel between processes as plain bytes.
+def to_arrays(value: Any) -> Any:
+    """Tensors as arrays, in dictionaries and tuples: they travel between processes as plain bytes.
 
     A tensor would travel through a file of its own in shared memory, which takes longer than
     reading a small photo.
     """
-    return [
-        (photo.numpy(), {k: v.numpy() if isinstance(v, Tensor) else v for k, v in target.items()})
-        for photo, target in items
-    ]
+    return _mapped(value, Tensor, Tensor.numpy)
+
+
+def to_tensors(value: Any) -> Any:
+    """The inverse of `to_arrays`."""
+    return _mapped(value, np.ndarray, torch.from_numpy)
+
+
+def _mapped(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: change(v) if isinstance(v, kind) else v for name, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_mapped(v, kind, change) for v in value)
+    return change(value) if isinstance(value, kind) else value
+
+
+def collate(items: list[Item]) -> list[tuple[np.ndarray, dict[str, object]]]:
+    """Collate photos to arrays."""
+    return [to_arrays(item) for item in items]
 
 
 class PhotoLoader(DataLoader[Item]):
@@ -37,11 +52,7 @@ class PhotoLoader(DataLoader[Item]):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         for batch in super().__iter__():
-            photos = [torch.from_numpy(photo) for photo, _ in batch]
-            targets = [
-                {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in t.items()}
-                for _, t in batch
-            ]
+            photos, targets = map(list, zip(*map(to_tensors, batch), strict=True))
             yield photos, cast("list[Target]", targets)
 
 

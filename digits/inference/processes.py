@@ -12,11 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from digits.data.loading import ignore_signals
+from digits.data.loading import ignore_signals, to_arrays, to_tensors
 from digits.errors import DigitsError
 from digits.inference.batches import (
     GATHERED,
@@ -55,19 +54,6 @@ class _Work:
     readers: Readers | None
     strict: bool
 
-    def __call__(self, share: Sequence[int]) -> _Done:
-        loaded = (LoadedPhoto(*self.data[i], self.data.file_name(i)) for i in share)
-        photos = next(gathered(loaded, len(share)))
-        unreadable: dict[str, str] = {}
-        with Workers(self.options.device) as workers:
-            found = detect_loaded(
-                self.model, photos, self.options, workers, None if self.strict else unreadable
-            )
-        if self.readers is not None:
-            read = self.readers.read
-            found = [one._replace(read=read(Item(one.record, one.record))) for one in found]
-        return _Done([_arrays(one) for one in found], unreadable, share[len(photos) :])
-
 
 _work: _Work  # of this process
 
@@ -91,10 +77,8 @@ def detect_in_processes(
     shares = deque(range(k, min(k + size, len(data))) for k in range(0, len(data), size))
     cuda = options.device.type == "cuda"  # which cannot be used in a process that was forked
     cpu = torch.device("cpu")
-    sent = (
-        replace(options, recognizers=[r.on(cpu) for r in options.recognizers]) if cuda else options
-    )
-    work = _Work(model.to(cpu) if cuda else model, data, sent, readers, unreadable is None)
+    sent = replace(options, recognizers=[r.on(cpu) for r in options.recognizers])
+    work = _Work(model.to(cpu), data, sent, readers, unreadable is None)
     before = set(mp.active_children())
     pool = ProcessPoolExecutor(
         min(count, len(shares)), mp.get_context("spawn" if cuda else None), _begin, (work,)
@@ -109,7 +93,7 @@ def detect_in_processes(
                 running.appendleft(pool.submit(_run, done.rest))
             if unreadable is not None:
                 unreadable |= done.unreadable
-            yield from map(_tensors, done.photos)
+            yield from (DetectedPhoto(*to_tensors(photo)) for photo in done.photos)
     except BrokenProcessPool as error:
         raise ProcessesFailed(
             "A process that detects was killed, perhaps for want of memory; lower batch_size, the "
@@ -131,21 +115,13 @@ def _begin(work: _Work) -> None:
 
 
 def _run(share: Sequence[int]) -> _Done:
-    return _work(share)
-
-
-def _arrays(value: Any) -> Any:
-    """Tensors as arrays, which travel between processes as plain bytes."""
-    return _mapped(value, Tensor, Tensor.numpy)
-
-
-def _tensors(detected: Any) -> DetectedPhoto:
-    return DetectedPhoto(*_mapped(detected, np.ndarray, torch.from_numpy))
-
-
-def _mapped(value: Any, kind: type, change: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: change(v) if isinstance(v, kind) else v for name, v in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_mapped(v, kind, change) for v in value)
-    return change(value) if isinstance(value, kind) else value
+    data, readers = _work.data, _work.readers
+    loaded = (LoadedPhoto(*data[i], data.file_name(i)) for i in share)
+    photos = next(gathered(loaded, len(share)))
+    unreadable: dict[str, str] = {}
+    named = None if _work.strict else unreadable
+    with Workers(_work.options.device) as workers:
+        found = detect_loaded(_work.model, photos, _work.options, workers, named)
+    if readers is not None:
+        found = [one._replace(read=readers.read(Item(one.record, one.record))) for one in found]
+    return _Done([to_arrays(one) for one in found], unreadable, share[len(photos) :])

@@ -36,7 +36,9 @@ class Recognizer:
         self.options = options
 
     def on(self, device: torch.device) -> "Recognizer":
-        """A copy on a device."""
+        """On a device: a copy, unless it is there."""
+        if device == self.device:
+            return self
         return Recognizer(copy.deepcopy(self.network), self.options, device, self.digest)
 
     @torch.inference_mode()
