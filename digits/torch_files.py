@@ -125,9 +125,19 @@ def _check_archive(path: Path) -> set[str]:
         if len(pickles) != 1 or pickles[0].file_size > _PICKLE_LIMIT:
             raise DigitsError(f"{path}: not written by torch (no data.pkl of usual size).")
         comment = archive.comment
-        if archive.testzip() or (comment and comment != _digest(path, size - _TAIL - 2)):
+        ours = not comment or comment == _digest(path, size - _TAIL - 2)
+        if archive.testzip() or not ours or not _ends_as_stated(path, size):
             raise DigitsError(f"{path}: damaged, a checksum does not match; copy it again.")
         return _called(io.BytesIO(archive.read(pickles[0])))
+
+
+def _ends_as_stated(path: Path, size: int) -> bool:
+    """Whether the comment is as long as the archive says; zipfile takes what there is."""
+    with path.open("rb") as file:
+        file.seek(max(0, size - zipfile.ZIP_MAX_COMMENT - 22))  # bytes of the last record
+        tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    return len(tail) - at - 22 == int.from_bytes(tail[at + 20 : at + 22], "little")
 
 
 def _called(file: BinaryIO, pickles: int = 1) -> set[str]:

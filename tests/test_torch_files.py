@@ -58,6 +58,16 @@ def test_any_changed_byte_is_noticed(
     refused(path)
 
 
+@pytest.mark.parametrize("length", [0, 75, 77, 76 + 256])
+def test_a_changed_length_of_the_digest_is_noticed(path: Path, length: int) -> None:
+    content = bytearray(path.read_bytes())
+    at = content.rfind(b"PK\5\6") + 20
+    assert length != int.from_bytes(content[at : at + 2], "little") > 0
+    content[at : at + 2] = length.to_bytes(2, "little")
+    path.write_bytes(content)
+    refused(path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_changed_byte_of_any_weight_is_noticed_also_without_our_digest(
