@@ -2,8 +2,8 @@
 
 from typing import Any
 
+import made
 import numpy as np
-import torch
 
 
 def simulate(count: int, seed: int = 0) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -43,18 +43,6 @@ def _photo(rng: np.random.Generator, image_id: int) -> tuple[dict[str, Any], dic
         junk = np.array([x, y, x + size / rng.uniform(1, 3), y + size])
         found.append((junk, 1 / (1 + np.exp(-rng.normal(-3.2, 1.6))), int(rng.integers(1, 11))))
     found.sort(key=lambda item: -item[1])
-    record = {
-        "image_id": image_id,
-        "file_name": f"{image_id}.png",
-        "height": int(3 * height),
-        "width": int(6 * height),
-        "boxes": torch.tensor(np.array([box for box, *_ in found]), dtype=torch.float32),
-        "scores": torch.tensor([score for _, score, _ in found], dtype=torch.float32),
-        "labels": torch.tensor([label for *_, label in found], dtype=torch.int64),
-    }
-    target = {
-        "image_id": image_id,
-        "boxes": torch.tensor(boxes, dtype=torch.float32),
-        "labels": torch.tensor(labels, dtype=torch.int64),
-    }
-    return record, target
+    seen = made.one_by_one(found)
+    record = made.record(seen, image_id, (int(3 * height), int(6 * height)))
+    return dict(record), dict(made.target(boxes, labels, image_id))

@@ -5,6 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -204,15 +205,9 @@ def many(count: int, seed: int) -> Record:
     g = np.random.default_rng(seed)
     low = g.integers(0, 900, (count, 2))
     boxes = np.concatenate([low, low + g.integers(1, 100, (count, 2))], axis=1)
-    return {
-        "image_id": 7,
-        "file_name": "7.png",
-        "height": 1000,
-        "width": 1000,
-        "boxes": torch.from_numpy(boxes.astype(np.float32)),
-        "scores": torch.from_numpy(g.integers(0, 101, count).astype(np.float32) / 100),
-        "labels": torch.from_numpy(g.integers(1, 11, count)),
-    }
+    scores = g.integers(0, 101, count) / 100
+    found = made.detections(boxes, scores, g.integers(1, 11, count))
+    return made.record(found, 7, (1000, 1000))
 
 
 @settings(max_examples=10, deadline=None)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import made
 import pytest
 import torch
 from hypothesis import given, settings
@@ -113,25 +114,13 @@ box = st.tuples(side, side, side, side).map(
 detection = st.tuples(box, st.floats(0, 1, width=32), st.integers(1, 10))
 
 
-def record(rows: list[tuple[list[float], float, int]], image_id: int = 7) -> dict[str, Any]:
-    return {
-        "image_id": image_id,
-        "file_name": f"{image_id}.png",
-        "height": 30,
-        "width": 40,
-        "boxes": torch.tensor([r[0] for r in rows]).reshape(-1, 4),
-        "scores": torch.tensor([r[1] for r in rows]),
-        "labels": torch.tensor([r[2] for r in rows], dtype=torch.int64),
-    }
-
-
 @quick
 @given(st.lists(detection, max_size=6))
 def test_a_record_survives_its_file(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "detections.json"
-    before: Any = record(rows) | {"height": 2000, "width": 2000}
+    before = made.record(made.one_by_one(rows), 7, (2000, 2000))
     write_detections(path, {"class_names": list(CLASS_NAMES)}, [before])
     _, (after,) = read_detections(path)
     assert after.keys() == before.keys()

@@ -1,16 +1,13 @@
 from typing import Any
 
+import made
 import pytest
 import torch
 
 from digits.errors import DigitsError
 from digits.records import check_detections
 
-GOOD: Any = {
-    "boxes": torch.tensor([[0.0, 0.0, 1.0, 2.0], [1.0, 0.0, 2.0, 2.0]]),
-    "scores": torch.tensor([0.5, 0.4]),
-    "labels": torch.tensor([1, 10]),
-}
+GOOD: Any = made.detections([[0, 0, 1, 2], [1, 0, 2, 2]], [0.5, 0.4], [1, 10])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import made
 import pytest
 import torch
 
@@ -13,13 +14,9 @@ def test_labels_are_digits_plus_one(labels: list[int], number: str) -> None:
 
 def test_a_target_reads_from_left_to_right_and_ties_keep_their_order() -> None:
     lefts = [30.0, 5.0, 20.0, 5.0]
-    target = {
-        "boxes": torch.tensor([[x, 0, x + 9, 9] for x in lefts]),
-        "labels": torch.tensor([4, 1, 3, 2]),
-    }
+    target = made.target([[x, 0, x + 9, 9] for x in lefts], [4, 1, 3, 2])
     assert target_number(target) == "0123"
 
 
 def test_a_target_without_digits_is_no_number() -> None:
-    empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
-    assert target_number(empty) == ""
+    assert target_number(made.target()) == ""

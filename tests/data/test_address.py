@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -46,7 +47,7 @@ def server() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
         running.daemon_threads = True
         running.block_on_close = False
-        Thread(target=running.serve_forever, daemon=True).start()
+        Thread(target=partial(running.serve_forever, 0.02), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()
 
@@ -82,12 +83,12 @@ def test_pictures_of_one_name_are_all_read(server: str, tmp_path: Path) -> None:
         ("/missing.jpg", "cannot be fetched .*404"),
         ("/page", "a page .*not a picture"),
         ("/endless.jpg", "more than 1 MB"),
-        ("/drips.jpg", "not there after 1 seconds"),
+        ("/drips.jpg", "not there after 0.3 seconds"),
     ],
 )
 def test_what_is_no_picture_is_refused(server: str, tmp_path: Path, path: str, says: str) -> None:
     with pytest.raises(DigitsError, match=says):
-        fetch_picture(server + path, tmp_path / "a", most=1_000_000, seconds=1)
+        fetch_picture(server + path, tmp_path / "a", most=1_000_000, seconds=0.3)
     assert not list(tmp_path.iterdir())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -108,12 +109,7 @@ def test_a_digit_that_leaves_the_photo_loses_its_box_and_label() -> None:
 
 def test_a_photo_without_digits() -> None:
     for name in ("RandomAffine", "albumentations.HorizontalFlip"):
-        empty: Target = {
-            "boxes": torch.zeros(0, 4),
-            "labels": torch.zeros(0, dtype=torch.int64),
-            "image_id": 7,
-        }
-        _, target = adapted(MOVING[name]())(drawn()[0], empty)
+        _, target = adapted(MOVING[name]())(drawn()[0], made.target())
         assert target["boxes"].shape == (0, 4) and target["labels"].dtype == torch.int64
 
 

@@ -2,6 +2,7 @@ from functools import cache
 from pathlib import Path
 
 import cv2
+import made
 import numpy as np
 import pytest
 import torch
@@ -31,12 +32,7 @@ def make(boxes, height=60, width=120, grey=90, labels=None):
     image = torch.full((3, height, width), grey, dtype=torch.uint8)
     for x1, y1, x2, y2 in boxes:
         image[:, y1:y2, x1:x2] = INK[:, None, None]
-    target = {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "labels": torch.tensor(labels or list(range(1, len(boxes) + 1)), dtype=torch.int64),
-        "image_id": 7,
-    }
-    return image, target
+    return image, made.target(boxes, labels or range(1, len(boxes) + 1), 7)
 
 
 def ink_box(image):

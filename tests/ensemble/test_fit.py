@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -36,14 +37,9 @@ def blurred(records: Records, targets: Records, seed: int, noise: float) -> Reco
         labels[1::2] = rng.integers(1, 11, len(labels) // 2)  # rivals and inventions
         odds = rng.normal(2.5 - noise, 1.5, len(labels))
         odds[1::2] -= 3
-        scores = torch.tensor(1 / (1 + np.exp(-odds)), dtype=torch.float32)
-        order = scores.argsort(descending=True)
-        found = {
-            "boxes": torch.tensor(boxes, dtype=torch.float32)[order],
-            "scores": scores[order],
-            "labels": torch.tensor(labels)[order],
-        }
-        members.append(record | found)
+        scores = 1 / (1 + np.exp(-odds))
+        order = np.argsort(-scores)
+        members.append(record | made.detections(boxes[order], scores[order], labels[order]))
     return members
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -17,17 +18,9 @@ from digits.records import check_detections
 WIDTH, HEIGHT = 90, 40
 
 
-def record(*found: tuple[list[float], float, int], image_id: int = 1) -> dict[str, Any]:
+def record(*found: tuple[Any, float, int], image_id: int = 1) -> Any:
     """Detections as (box, score, label)."""
-    return {
-        "image_id": image_id,
-        "file_name": f"{image_id}.png",
-        "height": HEIGHT,
-        "width": WIDTH,
-        "boxes": torch.tensor([b for b, _, _ in found], dtype=torch.float32).reshape(-1, 4),
-        "scores": torch.tensor([s for _, s, _ in found], dtype=torch.float32),
-        "labels": torch.tensor([k for _, _, k in found], dtype=torch.int64),
-    }
+    return made.record(made.one_by_one(list(found)), image_id, (HEIGHT, WIDTH))
 
 
 @st.composite

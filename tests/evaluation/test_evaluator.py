@@ -5,29 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import exact, row, target
 
 from digits.evaluation.evaluator import BACKENDS, Evaluator
 from digits.reading import ThresholdReader
-
-
-def target(image_id: int, *digits: tuple[int, float]) -> dict[str, Any]:
-    """Digits as (digit, left edge)."""
-    return {
-        "image_id": image_id,
-        "boxes": torch.tensor([[x, 2, x + 12, 26] for _, x in digits]).float().reshape(-1, 4),
-        "labels": torch.tensor([d + 1 for d, _ in digits], dtype=torch.int64),
-    }
-
-
-def found(truth: dict[str, Any], score: float = 0.9) -> dict[str, Any]:
-    """Detections that are exactly the truth."""
-    return {k: truth[k] for k in ("boxes", "labels")} | {
-        "scores": torch.full((len(truth["labels"]),), score)
-    }
-
-
-def nothing() -> dict[str, Any]:
-    return found(target(0))
 
 
 def score(pairs: list[Any], backend: str = BACKENDS[0], **kwargs: Any) -> dict[str, float]:
@@ -49,7 +30,7 @@ def random_photos(seed: int, count: int = 12) -> list[Any]:
     for image_id in range(count):
         n = int(uniform(1) * 5)
         digits = [(int(uniform(1) * 10), 16.0 * k) for k in range(n)]
-        truth = target(image_id, *digits)
+        truth = row(image_id, *digits)
         boxes = truth["boxes"].repeat(2, 1) + uniform(2 * n, 4) * 4 - 2
         labels = truth["labels"].repeat(2)
         wrong = uniform(2 * n) < 0.2
@@ -73,9 +54,9 @@ def test_both_backends_give_the_same_values(seed: int) -> None:
 @pytest.mark.parametrize("twentieths", range(10, 21))
 def test_a_box_counts_at_the_threshold_that_it_just_reaches(backend: str, twentieths: int) -> None:
     """As COCO counts it; refined boxes have integer edges, so that this happens often."""
-    truth = {"image_id": 1, "boxes": torch.tensor([[0.0, 0, 10, 20]]), "labels": torch.tensor([3])}
+    truth = target([[0, 0, 10, 20]], [3])
     box = torch.tensor([[0.0, 0, 10, twentieths]])  # of that part of the true one's area
-    scores = score([(found(truth) | {"boxes": box}, truth)], backend)
+    scores = score([(exact(truth) | {"boxes": box}, truth)], backend)
     assert scores["map"] == pytest.approx(min(twentieths - 9, 10) / 10)
 
 
@@ -119,8 +100,8 @@ def test_map_is_what_a_calculation_by_the_book_gives(seed: int) -> None:
 
 
 def test_what_is_found_exactly_scores_one() -> None:
-    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
-    scores = score([(found(t), t) for t in truths])
+    truths = [row(1, (1, 0), (2, 20)), row(2, (0, 0))]
+    scores = score([(exact(t), t) for t in truths])
     assert scores["map"] == scores["map_50"] == scores["map_75"] == pytest.approx(1)
     assert scores["number_accuracy"] == 1 and scores["digit_error_rate"] == 0
 
@@ -128,19 +109,19 @@ def test_what_is_found_exactly_scores_one() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("per_class", [False, True])
 def test_nothing_found_at_all_scores_zero(backend: str, per_class: bool) -> None:
-    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
-    scores = score([(nothing(), t) for t in truths], backend, per_class=per_class)
+    truths = [row(1, (1, 0), (2, 20)), row(2, (0, 0))]
+    scores = score([(exact(row(0)), t) for t in truths], backend, per_class=per_class)
     assert scores["map"] == scores["map_50"] == scores["map_75"] == 0
     assert scores["number_accuracy"] == 0 and scores["digit_error_rate"] == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_false_positive_on_a_photo_without_boxes_costs(backend: str) -> None:
-    truth = target(1, (1, 0))
-    ghost = found(target(2, (1, 0)), score=0.95)  # surer than the true one
-    right = [(found(truth), truth)]
-    assert score([*right, (nothing(), target(2))], backend)["map"] == pytest.approx(1)
-    with_ghost = score([*right, (ghost, target(2))], backend)
+    truth = row(1, (1, 0))
+    ghost = exact(row(2, (1, 0)), score=0.95)  # surer than the true one
+    right = [(exact(truth), truth)]
+    assert score([*right, (exact(row(0)), row(2))], backend)["map"] == pytest.approx(1)
+    with_ghost = score([*right, (ghost, row(2))], backend)
     assert with_ghost["map"] == pytest.approx(0.5)
     assert with_ghost["number_accuracy"] == 0.5
 
@@ -148,8 +129,8 @@ def test_a_false_positive_on_a_photo_without_boxes_costs(backend: str) -> None:
 def test_a_photo_seen_twice_counts_once() -> None:
     pairs = random_photos(5)
     assert score([*pairs, *pairs[:3]]) == score(pairs)
-    right, wrong = target(1, (1, 0)), target(2, (2, 0))
-    figures = score([(found(right), right), (nothing(), wrong), (nothing(), wrong)])
+    right, wrong = row(1, (1, 0)), row(2, (2, 0))
+    figures = score([(exact(right), right), (exact(row(0)), wrong), (exact(row(0)), wrong)])
     assert figures["number_accuracy"] == 0.5
 
 
@@ -163,8 +144,8 @@ def test_the_order_of_photos_does_not_matter(random: Any) -> None:
 
 
 def test_ap_of_every_digit_that_occurs() -> None:
-    truths = [target(1, (1, 0), (2, 20)), target(2, (0, 0))]
-    pairs = [(found(truths[0]), truths[0]), (nothing(), truths[1])]
+    truths = [row(1, (1, 0), (2, 20)), row(2, (0, 0))]
+    pairs = [(exact(truths[0]), truths[0]), (exact(row(0)), truths[1])]
     scores = score(pairs, per_class=True)
     assert {k: v for k, v in scores.items() if k.startswith("map_digit")} == pytest.approx(
         {"map_digit_0": 0, "map_digit_1": 1, "map_digit_2": 1}
@@ -174,14 +155,14 @@ def test_ap_of_every_digit_that_occurs() -> None:
 
 
 def test_one_class_alone_works_per_class() -> None:
-    truth = target(1, (7, 0))
-    assert score([(found(truth), truth)], per_class=True)["map_digit_7"] == pytest.approx(1)
+    truth = row(1, (7, 0))
+    assert score([(exact(truth), truth)], per_class=True)["map_digit_7"] == pytest.approx(1)
 
 
 def test_reset_forgets() -> None:
-    truth = target(1, (1, 0))
+    truth = row(1, (1, 0))
     evaluation = Evaluator(ThresholdReader())
-    evaluation.update([nothing()], [target(9, (3, 0))])
+    evaluation.update([exact(row(0))], [row(9, (3, 0))])
     evaluation.reset()
-    evaluation.update([found(truth)], [truth])
+    evaluation.update([exact(truth)], [truth])
     assert evaluation.compute()["map"] == pytest.approx(1)

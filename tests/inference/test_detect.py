@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from made import GreyReader
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from digits.data.folder import LONGEST, PhotoFolder
 from digits.errors import DigitsError
@@ -14,25 +15,6 @@ from digits.inference.detect import choose_device, detect
 from digits.inference.options import InferenceOptions
 
 TWO_AT_ONCE = InferenceOptions(torch.device("cpu"), batch_size=2, num_workers=0)
-
-
-class GreyReader(nn.Module):
-    """Finds one box on the left half of each photo; its label is the photo's grey level."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.batches: list[list[tuple[int, ...]]] = []
-
-    def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:
-        self.batches.append([tuple(photo.shape[1:]) for photo in photos])
-        return [
-            {
-                "boxes": torch.tensor([[0.0, 0.0, photo.shape[2] / 2, photo.shape[1]]]),
-                "scores": torch.ones(1),
-                "labels": photo[0, 0, :1].long(),
-            }
-            for photo in photos
-        ]
 
 
 @pytest.fixture

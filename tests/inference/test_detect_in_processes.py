@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made import GreyReader
 from PIL import Image
 from torch import Tensor, nn
 
@@ -26,20 +27,6 @@ from digits.recognition.checkpoint import load_recognizer
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
 OPTIONS = InferenceOptions(CPU, batch_size=2, num_workers=2)
-
-
-class GreyReader(nn.Module):
-    """Finds one box in each photo; its label is the photo's grey level."""
-
-    def forward(self, photos: list[Tensor]) -> list[dict[str, Tensor]]:
-        return [
-            {
-                "boxes": torch.tensor([[0.0, 0.0, photo.shape[2] / 2, photo.shape[1]]]),
-                "scores": torch.ones(1),
-                "labels": photo[0, 0, :1].long(),
-            }
-            for photo in photos
-        ]
 
 
 class Killed(GreyReader):

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -205,11 +206,7 @@ def test_a_small_photo_is_drawn_large_and_a_box_where_it_is() -> None:
 
 def test_pictures_are_named_after_photos_never_twice_and_never_elsewhere(tmp_path: Path) -> None:
     drawn = PhotoPictures(tmp_path / "pictures", "all", count=5)
-    record = {
-        "file_name": "",
-        "boxes": torch.zeros(0, 4),
-        "labels": torch.zeros(0, dtype=torch.int64),
-    }
+    record = made.record(made.detections())
     reading = Reading("-1", np.zeros(0, dtype=np.int64), 0.0)
     for name in ("a.png", "A.jpg", "x/a.png", "../../etc/b.png", "/abs/c.d.png"):
         shown = result(name, "-1", 0.0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,18 +21,11 @@ from digits.reading.acceptance import accepts
 FILES = {"detections.json", "pred.json", "pred.csv", "numbers.csv", "submission.zip"}
 
 
-def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -> dict[str, Any]:
+def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -> Any:
     """Digits as (digit, score), side by side, 10 wide and 20 high."""
-    boxes = [[20.0 * k + 1, 2.5, 20.0 * k + 11, 22.5] for k in range(len(digits))]
-    return {
-        "image_id": image_id,
-        "file_name": name or f"{image_id}.png",
-        "height": 30,
-        "width": 99,
-        "boxes": torch.tensor(boxes).reshape(-1, 4),
-        "scores": torch.tensor([s for _, s in digits]),
-        "labels": torch.tensor([d + 1 for d, _ in digits], dtype=torch.int64),
-    }
+    boxes = [[20 * k + 1, 2.5, 20 * k + 11, 22.5] for k in range(len(digits))]
+    found = made.detections(boxes, [s for _, s in digits], [d + 1 for d, _ in digits])
+    return {**made.record(found, image_id, (30, 99)), "file_name": name or f"{image_id}.png"}
 
 
 def result(photo: dict[str, Any], least: float = 0.0) -> PhotoResult:

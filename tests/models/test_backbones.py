@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import made
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -79,7 +80,7 @@ def test_every_backbone_has_its_strides_trains_and_detects(option: str) -> None:
         pytest.importorskip("timm")
     backbone, detector = configured(f"backbone={option}", "backbone.weights=none", "model=digits")
     photos = [noise(40, 44), noise(64, 60, 1)]
-    box = {"boxes": torch.tensor([[8.0, 6, 18, 36]]), "labels": torch.tensor([3])}
+    box = made.target([[8, 6, 18, 36]], [3])
     losses = detector.train()(photos, [box, box])
     assert all(v.dtype == torch.float32 and torch.isfinite(v) for v in losses.values())
     sum(losses.values()).backward()

@@ -2,6 +2,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import made
 import pytest
 import torch
 from hypothesis import given, settings
@@ -45,11 +46,8 @@ def photo(height: int = 40, width: int = 60, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (3, height, width), generator=g, dtype=torch.uint8)
 
 
-def target(*boxes: list[float]) -> dict[str, Tensor]:
-    return {
-        "boxes": torch.tensor(boxes).reshape(-1, 4),
-        "labels": torch.arange(1, len(boxes) + 1),
-    }
+def target(*boxes: list[float]) -> Any:
+    return made.target(boxes, range(1, len(boxes) + 1))
 
 
 def test_detections_keep_the_contract_in_pixels_of_each_photo(detector: torch.nn.Module) -> None:
@@ -138,9 +136,7 @@ def test_photos_are_resized_by_their_short_side_within_a_bound(
 ) -> None:
     transform = PhotoTransform([64], 192, [0.5] * 3, [0.5] * 3, 16)
     assert resized(transform, torch.rand(3, *shape))[0].shape[1:] == size
-    boxes = {
-        "boxes": torch.tensor([[0.0, 0.0, shape[1], shape[0]]]), "labels": torch.tensor([1])
-    }  # fmt: skip
+    boxes = target([0, 0, shape[1], shape[0]])
     _, truth = transform([torch.rand(3, *shape)], [boxes], CPU)
     assert truth.boxes[0].tolist() == [[0, 0, size[1], size[0]]]
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -17,12 +18,8 @@ from digits.types import Reading, target_number
 
 
 def found(*scores: float) -> Any:
-    boxes = torch.tensor([[20.0 * k, 0.0, 20.0 * k + 10, 20.0] for k in range(len(scores))])
-    return {
-        "boxes": boxes.reshape(-1, 4),
-        "scores": torch.tensor(scores),
-        "labels": torch.ones(len(scores), dtype=torch.int64),
-    }
+    truth = made.row(1, *((0, 20 * k) for k in range(len(scores))))
+    return made.exact(truth, scores=torch.tensor(scores))
 
 
 def reading(confidence: float, *indices: int) -> Reading:

@@ -1,5 +1,6 @@
 """Alternatives of boxes: what they leave as it is, and what they are for."""
 
+import made
 import numpy as np
 import torch
 from hypothesis import given
@@ -13,12 +14,8 @@ from digits.types import Record, Target
 def record(
     boxes: list[list[float]], scores: list[float], size: tuple[int, int] = (40, 90)
 ) -> Record:
-    return Record(
-        boxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        scores=torch.tensor(scores),
-        labels=torch.arange(len(boxes)) % 10 + 1,
-        image_id=1, file_name="a.png", height=size[0], width=size[1],
-    )  # fmt: skip
+    labels = np.arange(len(boxes)) % 10 + 1
+    return made.record(made.detections(boxes, scores, labels), size=size)
 
 
 @st.composite

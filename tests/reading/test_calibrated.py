@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -165,13 +166,9 @@ rows = st.lists(
 )  # fmt: skip
 
 
-def found(drawn: list[Any]) -> dict[str, Any]:
+def found(drawn: list[Any]) -> Any:
     boxes = [[x, y, x + w, y + h] for x, y, w, h, *_ in drawn]
-    return {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "scores": torch.tensor([s for *_, s in drawn]),
-        "labels": torch.tensor([label for *_, label, _ in drawn], dtype=torch.int64),
-    }
+    return made.detections(boxes, [s for *_, s in drawn], [label for *_, label, _ in drawn])
 
 
 @quick

@@ -1,5 +1,6 @@
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -22,18 +23,10 @@ rows = st.lists(
 order = st.randoms(use_true_random=False)
 
 
-def found(boxes: list[Any], scores: list[float], labels: list[int]) -> dict[str, Any]:
-    return {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "scores": torch.tensor(scores),
-        "labels": torch.tensor(labels, dtype=torch.int64),
-    }
-
-
-def row(*digits: tuple[int, int, float]) -> dict[str, Any]:
-    """Digits as (left edge, digit, score), 10 wide and 20 high."""
-    boxes = [[x, 5, x + 10, 25] for x, _, _ in digits]
-    return found(boxes, [s for *_, s in digits], [d + 1 for _, d, _ in digits])
+def row(*digits: tuple[int, int, float]) -> Any:
+    """Digits as (left edge, digit, score)."""
+    truth = made.row(1, *((digit, x) for x, digit, _ in digits))
+    return made.exact(truth, scores=torch.tensor([score for *_, score in digits]))
 
 
 @pytest.mark.parametrize(
@@ -55,10 +48,10 @@ def test_numbers(detections: dict[str, Any], number: str) -> None:
     assert ThresholdReader(0.5, 0.4)(detections) == number
 
 
-def detections(drawn: list[tuple[int, int, int, int, int]]) -> dict[str, Any]:
+def detections(drawn: list[tuple[int, int, int, int, int]]) -> Any:
     boxes = [[x, y, x + w, y + h] for x, y, w, h, _ in drawn]
     scores = [(i + 1) / (len(drawn) + 1) for i in range(len(drawn))]
-    return found(boxes, scores, [r[4] for r in drawn])
+    return made.detections(boxes, scores, [r[4] for r in drawn])
 
 
 @pytest.mark.parametrize(
@@ -127,7 +120,7 @@ def test_a_number_has_a_digit_wherever_there_is_a_box(
 @given(drawn=rows.filter(bool), label=st.integers(1, 10))
 def test_a_second_less_sure_class_on_a_digit_changes_nothing(drawn: list[Any], label: int) -> None:
     before = detections(drawn)
-    doubled = found(
+    doubled = made.detections(
         before["boxes"].tolist() * 2,
         before["scores"].tolist() + [s * 0.99 for s in before["scores"].tolist()],
         before["labels"].tolist() + [label] * len(drawn),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -83,10 +84,7 @@ def test_it_reads_on_without_a_recogniser(photos: Any, read: list[Any]) -> None:
 
 def test_a_photo_without_boxes(photos: Any, read: list[Any]) -> None:
     reader = CalibratedReader().fit(read, photos[1])
-    empty = read[0] | {
-        "boxes": torch.zeros(0, 4), "scores": torch.zeros(0),
-        "labels": torch.zeros(0, dtype=torch.int64), "rows": [],
-    }  # fmt: skip
+    empty = read[0] | made.detections() | {"rows": []}
     assert reader.read(empty).number == "-1"
 
 

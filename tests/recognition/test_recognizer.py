@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import made
 import pytest
 import torch
 
@@ -26,11 +27,8 @@ def detected(target: Any) -> Detections:
     boxes, labels = target["boxes"], target["labels"]
     width = boxes[:1, 2:3] - boxes[:1, :1]
     extra = boxes[-1:] + torch.cat([width, width * 0, width, width * 0], 1)
-    return {
-        "boxes": torch.cat([boxes, extra]),
-        "scores": torch.cat([torch.full((len(labels),), 0.9), torch.tensor([0.3])]),
-        "labels": torch.cat([labels, labels[-1:]]),
-    }
+    scores = [0.9] * len(labels) + [0.3]
+    return made.detections(torch.cat([boxes, extra]), scores, torch.cat([labels, labels[-1:]]))
 
 
 @pytest.fixture(scope="module")

@@ -3,25 +3,15 @@ import time
 
 import numpy as np
 import pytest
-import torch
+from made import detections
 
 from digits.data.synthetic import SyntheticDigits
 from digits.geometry import overlaps
 from digits.recognition.rows import MAX_DIGITS, MAX_ROWS, hypotheses
 
 
-def detections(
-    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray
-) -> dict[str, torch.Tensor]:
-    return {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "scores": torch.tensor(scores, dtype=torch.float32),
-        "labels": torch.tensor(labels, dtype=torch.int64),
-    }
-
-
 def test_no_boxes_make_no_hypothesis() -> None:
-    assert hypotheses(detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0))) == []
+    assert hypotheses(detections()) == []
 
 
 def test_a_doubtful_end_is_in_and_out() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import made
 import numpy as np
 import pytest
 import torch
@@ -52,15 +53,11 @@ def prediction(
     folder.mkdir(parents=True)
     tiles = []
     for k, number in enumerate(numbers):
-        boxes = torch.tensor([[10.0 + 9 * i, 10.0, 18.0 + 9 * i, 30.0] for i in range(len(number))])
-        record: Any = {
-            "image_id": k, "file_name": f"{k}{EVIL}", "height": 40, "width": 60, "boxes": boxes,
-            "scores": torch.ones(len(number)), "labels": torch.tensor([int(d) + 1 for d in number]),
-        }  # fmt: skip
-        target: Any = {
-            "boxes": torch.tensor([[10.0, 10.0, 18.0, 30.0], [19.0, 10.0, 27.0, 30.0]]),
-            "labels": torch.tensor([2, 3]),
-        }
+        boxes = [[10 + 9 * i, 10, 18 + 9 * i, 30] for i in range(len(number))]
+        found = made.detections(boxes, [1] * len(number), [int(d) + 1 for d in number])
+        record = made.record(found, k, (40, 60))
+        record["file_name"] = f"{k}{EVIL}"
+        target = made.target([[10, 10, 18, 30], [19, 10, 27, 30]], [2, 3])
         reading = Reading(number, np.arange(len(number)), 0.9 - 0.1 * k, "77")
         tiles.append(tile(record, reading, target))
     sure, right = [t.confidence for t in tiles] * 10, [not t.mistakes for t in tiles] * 10
