@@ -13,7 +13,6 @@ from digits.cli.words import Word, alternatives, as_path, parse
 from digits.errors import DigitsError
 from digits.options.checking import declared, settings_of
 from digits.options.expected import closest
-from digits.options.training import UNUSED
 from digits.resources import CONF
 
 
@@ -94,10 +93,6 @@ def as_setting(word: Word, config: Mapping[str, Any], command: str, sweep: bool)
     if word.package:
         return word
     there, declaration = _find(word.key, config, command)
-    if there is None and word.prefix == "" and command == "train":
-        group, _, name = word.key.partition(".")
-        if group == "trainer" and name in UNUSED:
-            raise DigitsError(f"{word}: without effect, since {UNUSED[name]}; leave it out.")
     if word.prefix == "~" and there is not None and not _is_optional(word.key, config):
         raise DigitsError(f"{word}: cannot be left out; say {word.key}=VALUE.")
     if there is None and (word.prefix == "" or "." not in word.key):

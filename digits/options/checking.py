@@ -11,7 +11,6 @@ from digits.errors import DigitsError
 from digits.options import data, models, reading, training
 from digits.options.expected import closest, in_words, shown
 from digits.options.rules import RULES
-from digits.options.training import UNUSED
 from digits.own_code import refuse_foreign
 
 HYDRA = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
@@ -62,8 +61,6 @@ def check_group(path: str, value: Mapping[str, Any], declaration: Any = None) ->
             raise DigitsError(f"{path}._args_={shown(item)}: expected arguments by their names.")
         if key in HYDRA:
             continue
-        if path == "trainer" and key in UNUSED:
-            raise DigitsError(f"{path}.{key}={shown(item)}: without effect, since {UNUSED[key]}.")
         if key not in known:
             meant = closest(str(key), known)
             hint = f"did you mean {path}.{meant}?" if meant else f"{path} has {', '.join(known)}."

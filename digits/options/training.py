@@ -20,10 +20,13 @@ _Duration = Annotated[str, Meta(title=DURATION)]
 _OrNone = Annotated[int, Meta(ge=-1, le=1 << 53)]  # -1: no bound
 _Devices = Annotated[int, Meta(ge=-1, le=9999)]
 _Limit = Index | Share
+_TestBatches = Annotated[
+    None, Meta(title="null: train.py does not read test photos, predict.py does")
+]
 
 
 class Trainer(TypedDict, total=False):
-    """Arguments of Lightning's Trainer, without `callbacks`, `logger` and those in `UNUSED`."""
+    """Arguments of Lightning's Trainer, without `callbacks` and `logger`."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
     strategy: Literal[
@@ -64,17 +67,18 @@ class Trainer(TypedDict, total=False):
     sync_batchnorm: bool
     reload_dataloaders_every_n_epochs: Index
     default_root_dir: File | None
-
-
-_BY_PREDICT = "train.py does not read test photos; predict.py does"
-UNUSED = {
-    "limit_test_batches": _BY_PREDICT,
-    "limit_predict_batches": _BY_PREDICT,
-    "inference_mode": "Lightning validates during a training without it",
-    "enable_autolog_hparams": "callbacks.settings tells loggers the settings",
-    "model_registry": "checkpoints are written by callbacks.best and callbacks.last",
-}
-"""Arguments of Lightning's Trainer that would have no effect, and why."""
+    # Without effect; the titles say why.
+    limit_test_batches: _TestBatches
+    limit_predict_batches: _TestBatches
+    inference_mode: Annotated[
+        Literal[True], Meta(title="true: Lightning validates during a training without it")
+    ]
+    enable_autolog_hparams: Annotated[
+        Literal[True], Meta(title="true: callbacks.settings tells loggers the settings")
+    ]
+    model_registry: Annotated[
+        None, Meta(title="null: checkpoints are written by callbacks.best and callbacks.last")
+    ]
 
 
 class AdamW(TypedDict, total=False):

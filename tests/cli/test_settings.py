@@ -20,7 +20,6 @@ from digits.cli.words import Word, as_path, parse, split
 from digits.errors import DigitsError
 from digits.options.checking import TARGETS, declared
 from digits.options.expected import in_words
-from digits.options.training import UNUSED
 from digits.resources import CONF
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +132,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         (
             "train",
             ["++trainer.limit_test_batches=1"],
-            "trainer.limit_test_batches=1: without effect",
+            "trainer.limit_test_batches=1: expected null: train.py does not read test photos",
         ),
         ("train", ["trainer.strategy=ddp_spawn"], "trainer.strategy=ddp_spawn: expected one of"),
         ("train", ["trainer.strategy={start_method:fork}"], "trainer.strategy={start_method:fork}"),
@@ -233,7 +232,7 @@ def test_a_value_that_does_not_fit_is_one_line(command: str, words: list[str], l
         ("train", "~optimizer", "cannot be left out; choose another, optimizer=OPTION"),
         ("train", "~seed", "cannot be left out; say seed=VALUE"),
         ("train", "hydra.searchpath=3", "hydra.searchpath must be a list of strings. Got: 3"),
-        ("train", "trainer.limit_test_batches=1", "without effect, since train.py does not read"),
+        ("train", "trainer.inference_mode=false", "expected true: Lightning validates"),
         ("train", "~nothing", "~nothing: there is no such setting"),
         ("train", "optimizer=[sgd,adamw]", "expected one option, as optimizer=OPTION"),
         ("train", "recognition=small", "only task=recognizer has it; say task=recognizer recogn"),
@@ -355,7 +354,7 @@ def _parameters(target: str) -> set[str]:
 
 # What the code passes itself, or what cannot be said on a command line.
 _OWN = {"self", "split", "progress", "epoch", "state", "callbacks", "logger", "params", "photo",
-        "target", "image", "args", "kwargs", "root_dir", "sources", *UNUSED}  # fmt: skip
+        "target", "image", "args", "kwargs", "root_dir", "sources"}  # fmt: skip
 
 
 @pytest.mark.parametrize("target", TARGETS)
