@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digits.export.reader import ExportedReader
     from digits.reader import NumberReader
-    from digits.reading.result import Digit, Result
+    from digits.reading.result import Digit, PhotoReader, Result
 
 __version__ = "0.2.0"
 __all__ = ["Digit", "NumberReader", "Result", "__version__", "load"]
@@ -30,7 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def load(
     ckpt: str | Path = "small", device: str = "auto", trust: "Sequence[str]" = ()
-) -> "NumberReader | ExportedReader":
+) -> "PhotoReader":
     """Load a model that reads numbers in photos.
 
     Args:

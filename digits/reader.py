@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 import torch
 from torch import nn
 
 from digits import checkpoint, outputs
-from digits.data.inputs import Photo, listed, open_given
+from digits.data.inputs import Photo, open_given
 from digits.data.photos import to_tensor
 from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
@@ -20,14 +19,14 @@ from digits.inference.options import InferenceOptions
 from digits.inference.workers import Workers
 from digits.own_code import import_trusted
 from digits.reading import CalibratedReader, Reader
-from digits.reading.result import Result, to_result
+from digits.reading.result import PhotoReader
 from digits.recognition.checkpoint import open_recognizers
 from digits.recognition.recognizer import Recognizer
 from digits.records import scaled_to
 from digits.types import Detections, Record
 
 
-class NumberReader:
+class NumberReader(PhotoReader):
     """Reads numbers in photos.
 
     Args:
@@ -69,31 +68,6 @@ class NumberReader:
             loaded = checkpoint.load(paths[0])
             reader, models = loaded.rebuild_reader(), [loaded.rebuild(trust=modules)]
         return cls(models, reader, where, open_recognizers("auto", [reader.state], where), fusion)
-
-    @overload  # text is a sequence of texts, but a photo's path
-    def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def read(self, photo: Sequence[Photo]) -> list[Result]: ...
-
-    def read(self, photo: Photo | Sequence[Photo]) -> Result | list[Result]:
-        """Read one photo, or several at once.
-
-        Large photos are reduced to 1,000 pixels, as by predict.py; boxes refer to the original.
-
-        Args:
-            photo: a file, a Pillow picture (turned as its camera says), an array uint8 `(H, W, 3)`
-                RGB or `(H, W)` grey, a tensor uint8 `(3, H, W)` RGB; or a sequence of such photos.
-
-        Returns:
-            A result, or a list of them for a sequence.
-
-        Raises:
-            digits.errors.DigitsError: what cannot be read as a photo.
-        """
-        photos, alone = listed(photo)
-        results = [to_result(found, self.reader) for found in self.detect(photos)]
-        return results[0] if alone else results
 
     def detect(self, photos: Sequence[Photo]) -> list[Detections]:
         """All boxes found in some photos, in their pixels, before any is read."""

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, overload
+from typing import cast
 
 import numpy as np
 
 from digits import builders
-from digits.data.inputs import Photo, listed, open_given
+from digits.data.inputs import Photo, open_given
 from digits.errors import DigitsError
 from digits.export.about import About, from_texts
 from digits.export.session import Run, open_onnx, open_session
 from digits.passes.found import Found
-from digits.reading.result import Result, to_result
+from digits.reading.result import PhotoReader
 from digits.recognition.asking import read_rows
 from digits.records import scaled_to
 from digits.types import Detections
 
 
-class ExportedReader:
+class ExportedReader(PhotoReader):
     """Reads numbers in photos with a file that `python -m digits.export` wrote.
 
     The numbers, confidences and boxes are those of its checkpoint: the second pass over small
@@ -59,18 +59,6 @@ class ExportedReader:
         about, content = from_texts(texts, str(path))
         recognizer = None if content is None else open_onnx(content, threads)[0]
         return cls(detector, about, recognizer)
-
-    @overload  # text is a sequence of texts, but a photo's path
-    def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def read(self, photo: Sequence[Photo]) -> list[Result]: ...
-
-    def read(self, photo: Photo | Sequence[Photo]) -> Result | list[Result]:
-        """Read one photo, or several: as `digits.reader.NumberReader.read`."""
-        photos, alone = listed(photo)
-        results = [to_result(found, self.reader) for found in self.detect(photos)]
-        return results[0] if alone else results
 
     def detect(self, photos: Sequence[Photo]) -> list[Detections]:
         """All boxes found in some photos, in their pixels, before any is read; arrays of numpy."""

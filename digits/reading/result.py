@@ -1,7 +1,11 @@
 """The result of a photo for Python programs."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
+from digits.data.inputs import Photo, listed
 from digits.reading.acceptance import accepts
 from digits.reading.base import Reader
 from digits.types import CLASS_NAMES, NO_NUMBER, Detections, reading_labels
@@ -41,7 +45,46 @@ class Result:
     accepted: bool
 
 
-def to_result(detections: Detections, reader: Reader) -> Result:
+class PhotoReader(ABC):
+    """Reads numbers in photos.
+
+    Attributes:
+        reader: detections to a number.
+    """
+
+    reader: Reader
+
+    @abstractmethod
+    def detect(self, photos: Sequence[Photo]) -> list[Detections]:
+        """All boxes found in some photos, in their pixels, before any is read."""
+
+    @overload  # text is a sequence of texts, but a photo's path
+    def read(self, photo: Photo) -> Result: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def read(self, photo: Sequence[Photo]) -> list[Result]: ...
+
+    def read(self, photo: Photo | Sequence[Photo]) -> Result | list[Result]:
+        """Read one photo, or several at once.
+
+        Large photos are reduced to 1,000 pixels, as by predict.py; boxes refer to the original.
+
+        Args:
+            photo: a file, a Pillow picture (turned as its camera says), an array uint8 `(H, W, 3)`
+                RGB or `(H, W)` grey, a tensor uint8 `(3, H, W)` RGB; or a sequence of such photos.
+
+        Returns:
+            A result, or a list of them for a sequence.
+
+        Raises:
+            digits.errors.DigitsError: what cannot be read as a photo.
+        """
+        photos, alone = listed(photo)
+        results = [_to_result(found, self.reader) for found in self.detect(photos)]
+        return results[0] if alone else results
+
+
+def _to_result(detections: Detections, reader: Reader) -> Result:
     """Read the number of a photo's detections."""
     reading = reader.read(detections)
     accepted = accepts(reader, reading, detections)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from starlette.applications import Starlette
@@ -19,12 +19,8 @@ from starlette.routing import Route
 
 from digits import __version__
 from digits.errors import DigitsError
-from digits.reading.result import Result
+from digits.reading.result import PhotoReader, Result
 from digits.serve.photo import MAX_BYTES, open_photo, preview
-
-if TYPE_CHECKING:
-    from digits.export.reader import ExportedReader
-    from digits.reader import NumberReader
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _MAX_SECONDS = 60.0  # seconds that sending a photo may take
@@ -36,7 +32,7 @@ _HEADERS = {
 }
 
 
-def build_app(reader: "NumberReader | ExportedReader", host: str = "127.0.0.1") -> Starlette:
+def build_app(reader: PhotoReader, host: str = "127.0.0.1") -> Starlette:
     """The application: `GET /` is the page, `POST /read` takes the bytes of a photo.
 
     `POST /read?preview=1` also gives the photo as it was decoded, for browsers that cannot show it.
@@ -94,7 +90,7 @@ async def _body(request: Request) -> bytes:
     return bytes(content)
 
 
-def _read(reader: "NumberReader | ExportedReader", content: bytes, seen: bool) -> dict[str, Any]:
+def _read(reader: PhotoReader, content: bytes, seen: bool) -> dict[str, Any]:
     photo = open_photo(content)
     return to_json(reader.read(photo)) | (preview(photo) if seen else {})
 
