@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from digits import builders, fingerprints, shapes, torch_files
 from digits.checkpoint_file import KEY, read
 from digits.errors import DigitsError, told_of
-from digits.models.anchors import auto_heights
+from digits.models.anchor_heights import auto_heights
 from digits.models.state import check_finite, load_weights
 from digits.reading import Reader
 from digits.reading.base import ReaderState

@@ -3,7 +3,6 @@
 import io
 import logging
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,17 +11,14 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
-from digits.cli.folders import refused_leaves_nothing
+from digits.cli.folders import refuse_unwritable, refused_leaves_nothing
 from digits.cli.help import show_help, show_info
-from digits.cli.locking import held
 from digits.cli.settings import checked
 from digits.cli.words import alternatives, split
 from digits.console import console
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.resources import CONF
-
-_MIN_FREE_BYTES = 100_000  # on the disk: Hydra writes before anything else is checked
 
 
 def train() -> None:
@@ -106,37 +102,12 @@ def _prepare(command: str, argv: list[str]) -> list[str]:
             "each."
         )
     folder = Path(config.hydra.run.dir)
-    _refuse_unwritable(folder)
+    refuse_unwritable(folder)
     if command == "predict":
         from digits.cli.overwriting import refuse_training  # loads numpy
 
         refuse_training(folder)  # before Hydra replaces what is in its .hydra
     return [*flags, *words]
-
-
-def _refuse_unwritable(folder: Path) -> None:
-    """Refuse a folder for outputs that can't be made or written, before hours of work, or that
-    another run writes, before Hydra does."""
-    try:
-        there = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
-        # Not the folder itself: of runs that start together one might take it from the other.
-        with tempfile.TemporaryDirectory(prefix=".digits-", dir=there) as tried:
-            (Path(tried) / "full").write_bytes(bytes(_MIN_FREE_BYTES))
-        if folder == there:
-            with held(folder):
-                pass
-    except OSError as error:
-        raise DigitsError(
-            f"output_dir={folder}: no directory that can be written ({error.strerror})."
-        ) from error
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()  # says, unlike `exists`, what else is wrong
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _print_and_end(text: str) -> NoReturn:

@@ -16,7 +16,7 @@ from digits.ensemble.members import Member, short_names
 from digits.inference.detect import detect
 from digits.inference.options import InferenceOptions
 from digits.inference.source import is_synthetic
-from digits.models.anchors import short_side
+from digits.models.anchor_heights import short_side
 from digits.models.detector import build_detector
 from digits.types import PhotoDataset
 

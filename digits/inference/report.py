@@ -12,7 +12,7 @@ from digits.inference.source import Item, Readers
 from digits.reading.acceptance import with_acceptance
 from digits.reading.crossfit import readings_of, was_fitted_to
 from digits.reading.refine import with_boxes_refined
-from digits.report.gallery import Tile, chosen, tile
+from digits.report.tiles import Tile, chosen, tile
 from digits.types import Reading, Record, Target, target_number
 
 _MAX_PICTURES = 36

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from digits.evaluation.pictures import Picture, draw_sheet, save_image
 from digits.inference.source import Readers
-from digits.report.gallery import Tile, write_gallery
+from digits.report.gallery import write_gallery
+from digits.report.tiles import Tile
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from digits.errors import DigitsError
-from digits.models.anchors import LevelAnchors, LevelRPNHead, auto_heights, digit_anchors
+from digits.models.anchor_heights import auto_heights, digit_anchors
+from digits.models.anchors import LevelAnchors, LevelRPNHead
 from digits.models.backbone_spec import BackboneSpec, check_maps
 from digits.models.heads import BatchedRoIHeads
 from digits.models.pooling import RoIPool

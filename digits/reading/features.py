@@ -8,6 +8,7 @@ import numpy as np
 
 from digits.geometry import by_score, overlaps, suppress
 from digits.reading.base import as_arrays
+from digits.reading.placement import lengths, row, surer_neighbours
 from digits.types import MAX_BOXES
 
 # Where a box stands in the photo is left out on purpose: valid photos are cropped more tightly
@@ -122,9 +123,9 @@ def _places(detections: Mapping[str, Any], nms_iou: float) -> _Places:
     classes[rows, labels[kept]] = 0
     second, others = classes.argmax(axis=1), classes.sum(axis=1)
     second_score = classes[rows, second]
-    height, line = _row(own, mine)
-    covered, covers, gap = _surer_neighbours(own)
-    sides = own[:, 2:] - own[:, :2]
+    height, line = row(own, mine)
+    covered, covers, gap = surer_neighbours(own)
+    sides = lengths(own[:, 2:] - own[:, :2])
     columns = {
         "relative_score": np.log(mine / mine[:1]),
         "second_class": np.log(np.clip(second_score / mine, 0.003, 1)),
@@ -135,7 +136,7 @@ def _places(detections: Mapping[str, Any], nms_iou: float) -> _Places:
         "covered": covered,
         "covers": covers,
         "gap": gap,
-        "shape": np.abs(np.log(_safe(sides[:, 1]) / _safe(sides[:, 0]) / _USUAL_SHAPE)).clip(0, 2),
+        "shape": np.abs(np.log(sides[:, 1] / sides[:, 0] / _USUAL_SHAPE)).clip(0, 2),
         "votes": np.log(np.maximum(votes, 1)),
     }
     share = np.divide(second_score, others, out=np.zeros(len(kept)), where=others > 0)
@@ -153,47 +154,7 @@ def _scores_by_class(iou: np.ndarray, scores: np.ndarray, labels: np.ndarray) ->
     return best
 
 
-def _row(boxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far a box departs from the row that the others make, weighted by their scores.
-
-    Returns:
-        log(height / the row's), and the distance of its centre from the row's line in heights.
-        Both tend to 0 where no other box says anything: each box has a small say in its own row.
-    """
-    heights = np.log(_safe(boxes[:, 3] - boxes[:, 1]))
-    x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
-    say = np.tile(weights, (len(boxes), 1))
-    np.fill_diagonal(say, 0.02 * weights[:1])
-    say /= say.sum(axis=1, keepdims=True)
-    usual = say @ heights
-    x_mean, y_mean = say @ x, say @ y
-    dx, dy = x[None] - x_mean[:, None], y[None] - y_mean[:, None]
-    # The prior of a level row weighs like a spread of one height.
-    slope = (say * dx * dy).sum(axis=1) / ((say * dx**2).sum(axis=1) + np.exp(2 * usual))
-    distance = np.abs(y - y_mean - slope * (x - x_mean)) / np.exp(usual)
-    return (heights - usual).clip(-1.5, 1.5), distance.clip(0, 2)
-
-
-def _surer_neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share inside a surer box, share of a surer box inside, distance to the nearest in heights."""
-    surer = np.tri(len(boxes), k=-1, dtype=bool)
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.where(surer, np.maximum(high - low, 0).prod(axis=2), 0)
-    size = np.maximum((boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1), 1e-9)
-    covered = (shared / size[:, None]).max(axis=1, initial=0)
-    covers = (shared / size[None, :]).max(axis=1, initial=0)
-    apart = np.maximum(boxes[:, None, 0] - boxes[None, :, 2], boxes[None, :, 0] - boxes[:, None, 2])
-    nearest = np.where(surer, apart, np.inf).min(axis=1, initial=np.inf)
-    nearest = nearest / _safe(boxes[:, 3] - boxes[:, 1])
-    return covered, covers, np.where(np.isfinite(nearest), nearest, 0).clip(0, 3)
-
-
 def _log_odds(shares: np.ndarray) -> np.ndarray:
     shares = shares.clip(_MIN_SHARE, 1 - 1e-3)
     odds: np.ndarray = np.log(shares / (1 - shares))
     return odds
-
-
-def _safe(lengths: np.ndarray) -> np.ndarray:
-    return lengths.clip(1e-3)

@@ -15,9 +15,10 @@ from digits import __version__, outputs
 from digits.errors import DigitsError
 from digits.io import atomic_write
 from digits.report import figures
-from digits.report.gallery import Gallery, Tile, read_gallery
+from digits.report.gallery import Gallery, read_gallery
 from digits.report.mistakes import KINDS
 from digits.report.runs import find_runs, read_history
+from digits.report.tiles import Tile
 from digits.shapes import Finite, convert, decode_file, read_file
 from digits.types import CLASS_NAMES
 

@@ -20,6 +20,7 @@ import pytest
 import digits
 from digits.cli import entry
 from digits.cli.about import EXAMPLES
+from digits.cli.folders import refuse_unwritable
 from digits.cli.help import show_help, show_info
 from digits.cli.locking import held
 from digits.cli.settings import checked
@@ -252,7 +253,7 @@ def test_runs_that_start_together_do_not_take_each_others_folders(
     monkeypatch.chdir(tmp_path)
     folders = [Path("outputs", "predict", str(number)) for number in range(400)]
     with ThreadPoolExecutor(8) as pool:
-        assert len(list(pool.map(entry._refuse_unwritable, folders))) == 400
+        assert len(list(pool.map(refuse_unwritable, folders))) == 400
     assert not list(tmp_path.iterdir())
 
 

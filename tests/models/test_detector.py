@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
-from digits.models.anchors import auto_heights, digit_anchors
+from digits.models.anchor_heights import auto_heights, digit_anchors
 from digits.models.detector import PhotoTransform, build_detector
 from digits.models.small import small_fpn
 from digits.records import check_detections

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from digits.errors import DigitsError
-from digits.report.gallery import Gallery, Tile, chosen, read_gallery, tile, write_gallery
+from digits.report.gallery import Gallery, read_gallery, write_gallery
+from digits.report.tiles import Tile, chosen, tile
 from digits.types import Reading
 
 

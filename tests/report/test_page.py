@@ -16,8 +16,9 @@ from test_curves import HEADER, ROWS, run
 
 from digits.errors import DigitsError
 from digits.report import __main__ as command
-from digits.report.gallery import chosen, tile, write_gallery
+from digits.report.gallery import write_gallery
 from digits.report.page import write_page
+from digits.report.tiles import chosen, tile
 from digits.types import Reading
 
 EVIL = "<img src=x onerror=\"document.title='hacked'\">\u202e'&$x^.png"
