@@ -12,7 +12,7 @@ from digits.types import Detections, Record, Target
 def target(boxes: Any = (), labels: Any = (), image_id: int = 1) -> Target:
     return Target(
         boxes=_floats(boxes).reshape(-1, 4),
-        labels=torch.as_tensor(np.array(labels, dtype=np.int64)),
+        labels=torch.as_tensor(np.asarray(labels, dtype=np.int64)),
         image_id=image_id,
     )
 
@@ -48,7 +48,7 @@ def exact(truth: Target, score: float = 0.9, **changes: Any) -> Any:
 
 
 def _floats(values: Any) -> Tensor:
-    return torch.as_tensor(np.array(values, dtype=np.float32))
+    return torch.as_tensor(np.asarray(values, dtype=np.float32))
 
 
 class GreyReader(nn.Module):

@@ -75,7 +75,11 @@ def numbered_photos(folder: Path) -> Annotations:
 
 
 def refuse_duplicates(ids: Iterable[int], what: str, path: Path) -> None:
-    """Raises DigitsError where an id occurs twice."""
+    """Check ids that have to be unique.
+
+    Raises:
+        DigitsError: one occurs twice.
+    """
     twice = [i for i, count in Counter(ids).items() if count > 1]
     if twice:
         raise DigitsError(f"{path}: {what} {twice[0]} occurs twice; ids must be unique.")

@@ -59,7 +59,11 @@ def open_split(
 
 
 def valid_ids(image_ids: Iterable[int], share: float = 0.1) -> np.ndarray:
-    """Sorted int64 ids held out for validation: the same for the same set of ids, in any order."""
+    """Sorted int64 ids held out for validation: the same for the same set of ids, in any order.
+
+    Raises:
+        DigitsError: a share that leaves train or valid without a photo.
+    """
     ids = np.unique(np.fromiter(image_ids, dtype=np.int64))
     count = round(share * len(ids)) if 0 < share < 1 else 0  # NaN is none
     if not 0 < count < len(ids):

@@ -28,6 +28,8 @@ class _Row(TypedDict):
 
 
 class Photo(Struct):
+    """`digits.types.Record` with its ranges."""
+
     image_id: _Id
     file_name: str
     height: _Pixels
@@ -48,6 +50,8 @@ class Photo(Struct):
 
 
 class Header(Struct):
+    """Where the detections came from, as far as it is read again; it may hold more."""
+
     class_names: tuple[str, ...] = CLASS_NAMES
     split: str | None = None
     weights_sha256: str | None = None
@@ -55,5 +59,7 @@ class Header(Struct):
 
 
 class File(Struct):
+    """A whole detections.json; the header is checked by itself."""
+
     header: dict[str, Any]
     photos: list[Photo]

@@ -77,7 +77,11 @@ class Fusion:
         return to_record(records, self.fuse(photo))
 
     def fuse(self, photo: Photo) -> FusedBoxes:
-        """The same on plain arrays."""
+        """The same on plain arrays.
+
+        Raises:
+            DigitsError: not one weight per member.
+        """
         if len(photo.members) != len(self.weights):
             raise DigitsError(
                 f"fusion.weights={list(self.weights)}: {len(self.weights)} numbers for "
@@ -106,7 +110,11 @@ class Fusion:
 
 
 def to_photo(records: Sequence[Record]) -> Photo:
-    """One photo's records, one per member, as plain arrays."""
+    """One photo's records, one per member, as plain arrays.
+
+    Raises:
+        DigitsError: no records, or arrays of unequal lengths.
+    """
     if not records:
         raise DigitsError("Nothing to fuse: expected at least one member.")
     height, width = int(records[0]["height"]), int(records[0]["width"])

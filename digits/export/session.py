@@ -67,7 +67,11 @@ def open_onnx(model: Path | bytes, threads: int = 0) -> tuple[Run, dict[str, str
 
 
 def open_openvino(model: Path | bytes, threads: int = 0) -> tuple[Run, dict[str, str]]:
-    """The same by OpenVINO: of its own files, or of ONNX."""
+    """The same by OpenVINO: of its own files, or of ONNX.
+
+    Raises:
+        DigitsError: OpenVINO is not installed, or cannot read the file.
+    """
     openvino = needed("openvino")
     core = openvino.Core()
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

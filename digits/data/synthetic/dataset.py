@@ -70,7 +70,11 @@ class SyntheticDigits(Dataset[Item]):
 def open_split(
     split: str, train_count: int, valid_count: int, test_count: int, seed: int = 0
 ) -> SyntheticDigits:
-    """Open train, valid or test, each drawn from a seed of its own."""
+    """Open train, valid or test, each drawn from a seed of its own.
+
+    Raises:
+        DigitsError: another split.
+    """
     if split not in SPLITS:
         raise DigitsError(f"split={split}: expected one of {', '.join(SPLITS)}.")
     number = SPLITS.index(split)
