@@ -34,12 +34,7 @@ def own_overrides() -> list[str]:
 
 @one_line_errors
 def expanded(words: list[str]) -> list[str]:
-    """The command line with the settings of the run in the place of `resume=RUN`.
-
-    Raises:
-        DigitsError: nothing named, no run there, a sweep, or a stored command that sets other than
-            plain values.
-    """
+    """The command line with the settings of the run in the place of `resume=RUN`."""
     named = [word for word in words if word.lstrip("+").startswith("resume=")]
     given = [word for word in words if word not in named]
     runs = [word.partition("=")[2] for word in named]
