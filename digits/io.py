@@ -51,6 +51,17 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
         yield file
 
 
+def png_path(text: str) -> Path:
+    """A path on the command line where a picture is to go.
+
+    Raises:
+        DigitsError: it does not end in .png; a file of another kind would be overwritten.
+    """
+    if not text.lower().endswith(".png"):
+        raise DigitsError(f"{text}: a picture is written there; expected a name that ends in .png.")
+    return Path(text)
+
+
 def write_json(path: Path, content: object) -> None:
     """Write plain data as JSON, atomically."""
     with atomic_write(path) as file:

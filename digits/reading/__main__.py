@@ -13,6 +13,7 @@ from digits.detections import read_detections
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.evaluation.plots import save_coverage
+from digits.io import png_path
 from digits.reading.compare import Row, ablation, advantages, compare, rescaled
 from digits.reading.labels import read_targets_of
 
@@ -26,16 +27,16 @@ def main() -> None:
     parser.add_argument("detections", type=Path, help="detections.json of predict.py")
     parser.add_argument("--labels", type=Path, required=True, help="COCO JSON of the same photos")
     parser.add_argument("--rescale", type=float, default=0.3, help="also with all scores x this")
-    parser.add_argument("--picture", type=Path, help="save the coverage curves here")
+    parser.add_argument("--picture", type=png_path, help="save the coverage curves here")
     parser.add_argument("--ablate", action="store_true", help="what each evidence is worth")
     options = parser.parse_args()
+    if not 0 < options.rescale <= 1:
+        raise DigitsError(f"--rescale {options.rescale}: expected a factor in (0, 1].")
 
     _, records = read_detections(options.detections)
     targets = read_targets_of(records, options.labels)
     rows = compare(records, targets)
     _print(f"{len(records)} photos of {options.labels}", rows)
-    if not 0 < options.rescale <= 1:
-        raise DigitsError(f"--rescale {options.rescale}: expected a factor in (0, 1].")
     if options.rescale < 1:
         scaled = compare(rescaled(records, options.rescale), targets)
         _print(f"all scores x {options.rescale:g}", scaled)

@@ -16,6 +16,7 @@ from digits import outputs
 from digits.console import console
 from digits.ending import one_line_errors
 from digits.evaluation.plots import save_figure
+from digits.io import png_path
 from digits.report.runs import LOSS, SCORES, History, find_runs
 
 _MAX_NAMED = 10  # runs with a colour and a name of their own, the best; more cannot be told apart
@@ -106,7 +107,9 @@ def main() -> None:
     )
     parser.add_argument("folders", type=Path, nargs="+", help="of runs or sweeps of train.py")
     parser.add_argument(
-        "--out", type=Path, help="the picture; default: curves.png in the folder, of several: here"
+        "--out",
+        type=png_path,
+        help="the picture; default: curves.png in the folder, of several: here",
     )
     options = parser.parse_args()
     own = options.folders[0] if len(options.folders) == 1 else Path()

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 from simulated import simulate
 
 from digits import calibrate, checkpoint
+from digits.detections import read_detections
 from digits.detections.writing import detections_to_json
+from digits.errors import DigitsError
 from digits.reading.__main__ import main
+from digits.reading.labels import read_targets_of
 
 
 @pytest.fixture
@@ -46,6 +50,11 @@ def test_all_rules_in_one_table(
     for text in ("threshold 0.5", "threshold 0.7", "hindsight", "cascade", "calibrated", "x 0.3"):
         assert text in out
     assert picture.read_bytes().startswith(b"\x89PNG")
+    before = files[1].read_bytes()
+    with pytest.raises(SystemExit):
+        run(monkeypatch, files[0], "--labels", files[1], "--picture", files[1])
+    assert "expected a name that ends in .png" in capsys.readouterr().err
+    assert files[1].read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -65,6 +74,34 @@ def test_labels_that_do_not_fit(
     err = capsys.readouterr().err
     assert end.value.code == 1 and err.startswith("Error: ") and says in err
     assert err.count("\n") == 1
+
+
+def _renamed(content: dict[str, Any], start: int) -> None:
+    for number, image in enumerate(content["images"], start):
+        image["file_name"] = f"photos/{number}.png"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c["images"][7].update(width=640), r"another photo there \(a.png, 640 x 900\)"),
+        (lambda c: _renamed(c, 2), r"is another photo there \(3.png, 900 x 900\) than in the dete"),
+        (lambda c: _renamed(c, 1), None),  # the same names in a folder
+        (lambda c: c["images"][7].update(width=450, height=900), "450 x 900"),
+        (lambda c: None, None),  # photos that were renamed
+    ],
+)
+def test_labels_of_other_photos_are_refused(
+    files: tuple[Path, Path], change: Any, says: str | None
+) -> None:
+    records = read_detections(files[0])[1]
+    content = json.loads(files[1].read_text())
+    change(content)
+    files[1].write_text(json.dumps(content))
+    with pytest.raises(DigitsError, match=says) if says else nullcontext():
+        assert len(read_targets_of(records, files[1])) == len(records)
+    with pytest.raises(DigitsError, match=r"valid\.json: there are no photos with detections"):
+        read_targets_of([], files[1])
 
 
 def test_a_finished_checkpoint_is_calibrated_anew(

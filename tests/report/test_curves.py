@@ -74,6 +74,18 @@ def test_the_command_draws_one_run_and_several(
     assert Image.open(out).width > one.width  # losses stand in a panel of their own
 
 
+def test_no_other_file_is_overwritten_by_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = run(tmp_path / "a") / "metrics.csv"
+    before = log.read_bytes()
+    monkeypatch.setattr(sys, "argv", ["curves", str(tmp_path / "a"), "--out", str(log)])
+    with pytest.raises(SystemExit) as end:
+        curves.main()
+    assert end.value.code == 1 and log.read_bytes() == before
+    assert "metrics.csv: a picture is written there; expected a name" in capsys.readouterr().err
+
+
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DigitsError, match=r"no metrics\.csv in it"):
         find_runs([tmp_path])
