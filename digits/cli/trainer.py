@@ -47,6 +47,7 @@ def refuse_missing_devices(settings: Mapping[str, Any], gpus: int) -> None:
         DigitsError: names the setting and what is here.
     """
     accelerator, devices, nodes = (settings[k] for k in ("accelerator", "devices", "num_nodes"))
+    precision = settings["precision"]
     if accelerator in ("gpu", "cuda", "mps"):
         here = torch.backends.mps.is_available() if accelerator == "mps" else gpus
         if not here and not (accelerator == "gpu" and torch.backends.mps.is_available()):
@@ -60,6 +61,11 @@ def refuse_missing_devices(settings: Mapping[str, Any], gpus: int) -> None:
             raise DigitsError(
                 f"trainer.devices={counted.replace(' ', '')}: expected auto, or a number of "
                 f"processes on this machine's {cores} CPU cores, 1 to {cores}."
+            )
+        if str(precision) in ("16-mixed", "16"):  # Lightning would take bf16-mixed for it
+            raise DigitsError(
+                f"trainer.precision={precision}: GPUs alone have it; for this CPU say 32-true, or "
+                "bf16-mixed where it has avx512_bf16 (lscpu)."
             )
     if nodes > 1 and not any(name in os.environ for name in _OF_MACHINES):
         raise DigitsError(

@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any, cast
 
 import numpy as np
@@ -64,19 +64,27 @@ def loader(
     Args:
         data: photos and targets by index.
         num_workers: loading processes; `None` takes half the cores, 1 to 8.
-        kwargs: of `torch.utils.data.DataLoader`.
+        kwargs: of `torch.utils.data.DataLoader`, with `batch_size` or `batch_sampler`.
     """
-    settings = worker_settings(num_workers) | kwargs
+    settings = worker_settings(num_workers, batch_count(cast(Sized, data), **kwargs)) | kwargs
     return PhotoLoader(cast("Dataset[Item]", data), collate_fn=collate, **settings)
 
 
-def worker_settings(num_workers: int | None) -> dict[str, Any]:
+def batch_count(
+    data: Sized, batch_size: int = 1, batch_sampler: Sized | None = None, **others: object
+) -> int:
+    """The batches that a loader gives with these arguments."""
+    return -(-len(data) // batch_size) if batch_sampler is None else len(batch_sampler)
+
+
+def worker_settings(num_workers: int | None, batches: int) -> dict[str, Any]:
     """Arguments of `torch.utils.data.DataLoader` about its loading processes.
 
     Args:
-        num_workers: how many; `None` takes half the cores, 1 to 8.
+        num_workers: how many at most; `None` takes half the cores, 1 to 8.
+        batches: of the loader; a process of its own for each is enough.
     """
-    workers = worker_count(num_workers)
+    workers = min(worker_count(num_workers), batches)
     return {
         "num_workers": workers,
         "worker_init_fn": ignore_signals,

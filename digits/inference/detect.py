@@ -25,6 +25,7 @@ from digits.models.rcnn import DigitRCNN
 from digits.types import PhotoDataset
 
 _MAX_PROCESSES = 8  # memory grows with each
+_LEAST_SHARE = 4  # photos per process: a process takes as long to start
 _WORTH_STARTING = 2_000  # photos: processes that use a GPU take seconds to start
 
 
@@ -115,6 +116,7 @@ def process_count(model: nn.Module, photos: int, options: InferenceOptions) -> i
     cuda = options.device.type == "cuda"
     if options.device.type != "cpu" and not (cuda and photos >= _WORTH_STARTING):
         return 1
-    if options.num_workers is not None:
-        return options.num_workers
-    return min(_MAX_PROCESSES, (os.cpu_count() or 1) if cuda else torch.get_num_threads())
+    wanted = options.num_workers
+    if wanted is None:
+        wanted = min(_MAX_PROCESSES, (os.cpu_count() or 1) if cuda else torch.get_num_threads())
+    return min(wanted, -(-photos // _LEAST_SHARE))

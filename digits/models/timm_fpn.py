@@ -1,6 +1,7 @@
 """Any feature extractor of timm with a feature pyramid; torch and the optional timm only."""
 
 import logging
+from contextlib import nullcontext
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from digits.console import console
 from digits.errors import DigitsError, one_line
 from digits.models.backbone_spec import BackboneSpec, normalised_head
+from digits.models.hub import asked_once
 from digits.models.pyramid import CHANNELS
 from digits.models.weights import pretrained
 
@@ -83,7 +85,8 @@ def timm_fpn(
         logging.getLogger("timm").setLevel(logging.WARNING)
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each of a dozen tries
     extra = {"drop_path_rate": stochastic_depth} if stochastic_depth else {}
-    body, shapes = _create(timm.create_model, name, weights == "imagenet", extra)
+    with asked_once() if weights == "imagenet" else nullcontext():
+        body, shapes = _create(timm.create_model, name, weights == "imagenet", extra)
     strides, channels = body.feature_info.reduction(), body.feature_info.channels()
     # A map of stride 2 would cost most and gain nothing on digits.
     levels = [i for i, stride in enumerate(strides) if stride >= 4]

@@ -16,6 +16,7 @@ from digits.options.types import (
 )
 
 _TWO = Meta(min_length=2, max_length=2)
+_HalfTurn = Annotated[float, Meta(ge=0, le=0.5)]
 _Turn = Annotated[float, Meta(ge=-0.5, le=0.5)]
 
 
@@ -88,7 +89,7 @@ class ColorJitter(TypedDict, total=False):
     brightness: Amount | Annotated[list[Amount], _TWO] | None
     contrast: Amount | Annotated[list[Amount], _TWO] | None
     saturation: Amount | Annotated[list[Amount], _TWO] | None
-    hue: _Turn | Annotated[list[_Turn], _TWO] | None
+    hue: _HalfTurn | Annotated[list[_Turn], _TWO] | None
 
 
 TARGETS = {

@@ -32,12 +32,13 @@ def _trainer(settings: Settings) -> Misfits:
         yield "strategy", "a start_method of popen: what is trained cannot be sent to processes"
     elif isinstance(strategy, Mapping) and "_target_" not in strategy:
         yield "strategy", "auto, ddp, or the _target_ of a strategy"
-    epochs, at_least = settings.get("max_epochs"), settings.get("min_epochs")
-    if epochs is not None and epochs > 0:
-        if at_least is not None and at_least > epochs:
-            yield "min_epochs", f"at most trainer.max_epochs={epochs}"
-        if (settings.get("check_val_every_n_epoch") or 1) > epochs:
-            yield "check_val_every_n_epoch", f"at most trainer.max_epochs={epochs}"
+    for least, most in (
+        ("min_epochs", "max_epochs"),
+        ("min_steps", "max_steps"),
+        ("check_val_every_n_epoch", "max_epochs"),
+    ):
+        if 0 < (settings.get(most) or 0) < (settings.get(least) or 0):
+            yield least, f"at most trainer.{most}={settings[most]}"
     check = settings.get("val_check_interval")
     if isinstance(check, str | dict) and _duration(check) <= timedelta():
         yield "val_check_interval", "batches, a share of an epoch, or a duration as DD:HH:MM:SS"
@@ -79,6 +80,12 @@ def _sgd(settings: Settings) -> Misfits:
         yield "dampening", "0 with Nesterov's method (optimizer.nesterov=true)"
 
 
+def _color_jitter(settings: Settings) -> Misfits:
+    for key, bounds in settings.items():
+        if isinstance(bounds, list) and bounds[0] > bounds[1]:
+            yield key, "the lower bound first"
+
+
 def _mixed(settings: Settings) -> Misfits:
     if not any(share > 0 for share in settings.get("shares", {}).values()):
         yield "shares", "at least one share above 0"
@@ -90,4 +97,5 @@ RULES: dict[str, Callable[[Settings], Misfits]] = {
     "torch.optim.AdamW": _adamw,
     "torch.optim.SGD": _sgd,
     "digits.data.mixed.open_split": _mixed,
+    "torchvision.transforms.v2.ColorJitter": _color_jitter,
 }

@@ -1,12 +1,13 @@
 """The LightningDataModule that serves crops of rows."""
 
-from typing import Any
+from collections.abc import Sized
+from typing import Any, cast
 
 from torch.utils.data import DataLoader, Dataset
 
 from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
-from digits.data.loading import SplitOpener, worker_settings
+from digits.data.loading import SplitOpener, batch_count, worker_settings
 from digits.data.order import SeededDataset
 from digits.data.resumable import ResumableData
 from digits.recognition.crops import CropOptions
@@ -61,4 +62,5 @@ class RowsDataModule(ResumableData):
         return self._loader(self.valid, batch_size=self.batch_size)
 
     def _loader(self, data: Dataset[Any], **kwargs: Any) -> DataLoader[Any]:
-        return DataLoader(data, collate_fn=collate, **worker_settings(self.num_workers), **kwargs)
+        settings = worker_settings(self.num_workers, batch_count(cast(Sized, data), **kwargs))
+        return DataLoader(data, collate_fn=collate, **settings, **kwargs)

@@ -117,4 +117,12 @@ def test_devices_that_are_not_here_are_refused(
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     settings = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
     with pytest.raises(DigitsError, match=says) if says else nullcontext():
-        refuse_missing_devices(settings, gpus)
+        refuse_missing_devices(settings | {"precision": "32-true"}, gpus)
+
+
+def test_a_precision_of_gpus_is_refused_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    settings = {"accelerator": "auto", "devices": 1, "num_nodes": 1, "precision": "16-mixed"}
+    with pytest.raises(DigitsError, match=r"trainer\.precision=16-mixed: GPUs alone have it; for"):
+        refuse_missing_devices(settings, gpus=0)
+    refuse_missing_devices(settings, gpus=1)

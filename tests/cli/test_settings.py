@@ -138,6 +138,21 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
         ("train", ["trainer.strategy={start_method:fork}"], "trainer.strategy={start_method:fork}"),
         ("train", ["trainer.strategy={a:1}"], "trainer.strategy={a:1}: expected auto, ddp, or the"),
         ("train", ["trainer.min_epochs=31"], "trainer.min_epochs=31: expected at most trainer.max"),
+        (
+            "train",
+            ["+trainer.min_steps=9", "trainer.max_steps=8"],
+            "trainer.min_steps=9: expected at mo",
+        ),
+        (
+            "train",
+            ["augmentation=color_jitter", "augmentation.hue=-0.1"],
+            "augmentation.hue=-0.1: exp",
+        ),
+        (
+            "train",
+            ["augmentation=color_jitter", "augmentation.contrast=[1.2,0.8]"],
+            "augmentation.contrast=[1.2,0.8]: expected the lower bound first.",
+        ),
         ("train", ["trainer.check_val_every_n_epoch=31"], "trainer.check_val_every_n_epoch=31: ex"),
         (
             "train",

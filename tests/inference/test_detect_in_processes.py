@@ -148,6 +148,7 @@ def test_a_gpu_that_takes_no_other_process_is_used_by_this_one(
         ("cpu", 33, None, 3),  # a core each
         ("cpu", 33, 0, 0),
         ("cpu", 33, 5, 5),
+        ("cpu", 40, 256, 10),  # with less to do each than its start takes
         ("cuda", 300, None, 1),  # starting takes longer
         ("cuda", 13_068, 4, 4),
         ("mps", 13_068, None, 1),

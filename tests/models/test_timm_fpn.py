@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+import requests
 import torch
 
 from digits.errors import DigitsError
@@ -32,16 +33,23 @@ def test_a_network_without_a_pyramid_is_refused() -> None:
 
 def test_a_download_that_fails_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     timm = pytest.importorskip("timm")
+    constants = pytest.importorskip("huggingface_hub.constants")
 
     def no_internet(*args: Any, pretrained: bool, **kwargs: Any) -> None:
-        assert pretrained
+        assert pretrained and constants.HF_HUB_OFFLINE  # else it would try for most of a minute
         raise OSError("cannot reach\nthe hub")
 
+    def unanswered(address: str, timeout: float) -> None:
+        assert timeout <= 10
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests, "head", unanswered)
     monkeypatch.setattr(timm, "create_model", no_internet)
     with pytest.raises(DigitsError) as caught:
         timm_fpn("convnextv2_atto", weights="imagenet")
     assert "cannot reach the hub" in str(caught.value)
     assert "backbone.weights=none" in str(caught.value) and "\n" not in str(caught.value)
+    assert not constants.HF_HUB_OFFLINE
 
 
 def test_without_timm_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
