@@ -46,7 +46,7 @@ def main() -> None:
             raise DigitsError(
                 f"{options.detections}: made with other {what} than those of "
                 f"{options.checkpoint}; run predict.py with it on valid, and give here as "
-                "--inference what was +inference there."
+                "--inference KEY=VALUE what was inference.KEY=VALUE there."
             )
     targets = read_targets_of(records, options.labels)
     unfitted = CalibratedReader()

@@ -55,6 +55,8 @@ def quiet() -> None:
         ".*You have overridden .transfer_batch_to_device.*",
     ):
         warnings.filterwarnings("ignore", pattern)
+    # Of large photos and of damaged tags, without the file's name; what cannot be read is an error.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def plain_warning(

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from hydra.errors import InstantiationException
 from rich.console import Console
 from rich.text import Text
 
-from digits.console import plain_warning
+from digits.console import plain_warning, printable
 from digits.errors import DigitsError, one_line
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -45,6 +46,9 @@ def one_line_errors(main: Callable[..., Result]) -> Callable[..., Result]:
 def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
     code = 1
     warnings.formatwarning = plain_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no letter that the terminal lacks ends a run
+            stream.reconfigure(errors="replace")
     try:
         with _ended_by_sigterm():
             return main(*args, **kwargs)
@@ -55,7 +59,8 @@ def _run(main: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         line = error_line(error)
         if line is None:
             raise
-        _errors.print(Text.assemble(("Error:", "bold red"), f" {line}"))
+        shown = "\n".join(map(printable, line.split("\n")))
+        _errors.print(Text.assemble(("Error:", "bold red"), f" {shown}"))
     sys.exit(code)  # not within the handler, whose frames would live on to the interpreter's end
 
 

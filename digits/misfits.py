@@ -55,7 +55,7 @@ def misfit_of(error: msgspec.ValidationError, value: object) -> Misfit:
     path = path.strip("`").removeprefix("$").removeprefix(".")
     if path.startswith("key` in"):
         path = path.rpartition("`$")[2].removeprefix(".")
-        return Misfit(path, "expected names that are text")
+        return Misfit(path, f"{_in_words(_GOT.sub('', text)) or 'expected text'} as each name")
     text = _GOT.sub("", text)
     if field := re.fullmatch(r"Object missing required field `(.+)`", text):
         return Misfit(path, f"lacks {field[1]!r}")

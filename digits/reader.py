@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from digits import checkpoint, outputs
-from digits.data.inputs import Photo, open_given
+from digits.data.inputs import Photo, open_all
 from digits.data.photos import to_tensor
 from digits.ensemble.assembled import assemble
 from digits.ensemble.fusion import Fusion
@@ -71,7 +71,7 @@ class NumberReader(PhotoReader):
 
     def detect(self, photos: Sequence[Photo]) -> list[Detections]:
         """All boxes found in some photos, in their pixels, before any is read."""
-        opened = [open_given(photo) for photo in photos]
+        opened = open_all(photos)
         prepared = [(to_tensor(image), size) for image, size in opened]
         pixels = [tensor for tensor, _ in prepared]
         options = InferenceOptions(self.device, self.batch_size, recognizers=self.recognizers)

@@ -56,7 +56,8 @@ def check_file(path: Path, limit: int = LIMIT) -> None:
         status = os.stat(path)
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        reason = "no such file" if missing else f"cannot be read ({error})"
+        why = getattr(error, "strerror", None) or error
+        reason = "no such file" if missing else f"cannot be read ({why})"
         raise DigitsError(f"{path}: {reason}.") from error
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a device or a socket"

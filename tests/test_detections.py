@@ -84,7 +84,7 @@ BAD: list[tuple[object, str]] = [
     (CONTENT | {"header": []}, "header: expected named values"),
     (CONTENT | {"header": HEADER | {"class_names": "0123456789"}}, "class_names: expected a list"),
     (CONTENT | {"header": HEADER | {"class_names": ["cat"]}}, r"expected the classes.*\['cat'\]"),
-    (CONTENT | {"header": HEADER | {"split": 3}}, "split: expected text or null, got 3"),
+    (CONTENT | {"header": HEADER | {"split": 3}}, "header.split: expected text or null, got 3"),
     (CONTENT | {"header": HEADER | {"weights_sha256": [1]}}, "weights_sha256: expected text"),
     (CONTENT | {"photos": {}}, "photos: expected a list"),
     (CONTENT | {"photos": ["x"]}, r"photos\[0\]: expected named values, got 'x'"),
@@ -102,6 +102,7 @@ BAD: list[tuple[object, str]] = [
     *((photo(boxes=[[0, 0, 1, 1], box]), r"photos\[1\].boxes\[1\]: expected") for box in (
         [9, 2, 3, 4], [1, 9, 3, 4], [900, 2, 910, 4], [-90, 2, 3, 4], [1, -90, 3, 4],
         [1, 2, 3, 400])),
+    (row(texts={"1a": -1}), "texts: expected text matching regex .* as each name"),
     (photo(image_id=NAN), "not JSON .NaN at byte"),
     (photo(boxes=[[0, 0, -float("inf"), 1]] * 2), "not JSON .Infinity at byte"),
     *((photo(scores=v), r"photos\[1\].scores") for v in (

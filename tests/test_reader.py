@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,9 @@ def test_a_photo_without_any_digit(reader: digits.NumberReader) -> None:
     ("photo", "says"),
     [
         ("missing.png", "missing.png: no such file"),
+        ("", r"^'': no path \(a variable that is not set\?\)"),
+        ("a\0.png", "cannot be read .*null byte"),
+        (np.zeros((4, 5, 1), np.uint8), r"say photo\[\.\.\., 0\]"),
         ("/9j/4AAQ" * 600, "cannot be read .*too long"),
         (np.zeros((4, 5, 3)), r"Expected an array uint8 of shape \(H, W, 3\).*float64"),
         (np.zeros((4, 5, 4), np.uint8), r"got uint8 of shape \(4, 5, 4\)"),
@@ -164,7 +168,11 @@ def cut_short(form: str) -> Image.Image:
     ("photo", "says"),
     [
         (lambda: None, "got NoneType .cv2.imread returns None"),
-        (lambda: [ONE, None], "got NoneType"),
+        (lambda: [ONE, None], r"^photos\[1\]: .* got NoneType"),
+        (lambda: [ONE, "no.png"], r"^photos\[1\]: no\.png: no such file"),
+        (lambda: bytearray(ONE.read_bytes()), r"got bytearray \(say PIL.Image.open"),
+        (lambda: memoryview(ONE.read_bytes()), r"got memoryview \(say PIL.Image.open"),
+        (lambda: next(os.scandir(ONE.parent)), r"got DirEntry \(say entry.path\)"),
         (ONE.read_bytes, r"a file's path, a Pillow picture.*got bytes \(say PIL.Image.open"),
         (lambda: io.BytesIO(ONE.read_bytes()), r"got BytesIO \(say PIL.Image.open"),
         (lambda: "https://example.org/a.jpg", r"^https://example.org/a.jpg: an address; save"),
@@ -189,6 +197,8 @@ def test_a_checkpoint_of_ones_own(trained: Any) -> None:
         digits.load("no.ckpt")
     with pytest.raises(DigitsError, match=r"ckpt=smal: no such file; did you mean small\?"):
         digits.load("smal")
+    with pytest.raises(DigitsError, match=r"ckpt='a\\x00': a NUL character, which no path has"):
+        digits.load("a\0")
     with pytest.raises(DigitsError, match=r"ckpt=x{5000}: no such file"):
         digits.load("x" * 5000)
     for device in ("tpu", None):

@@ -116,7 +116,7 @@ def test_plain_data_is_held_to_the_same_shapes() -> None:
     for value in (float("nan"), float("inf"), 10**400):
         with pytest.raises(DigitsError):
             shapes.convert(value, shapes.Finite)  # type: ignore[arg-type]
-    with pytest.raises(DigitsError, match="names that are text"):
+    with pytest.raises(DigitsError, match="expected text as each name"):
         shapes.convert({1: 2}, Photo)
 
 

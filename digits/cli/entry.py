@@ -1,6 +1,5 @@
 """Entry points of train.py and predict.py: check the command line before torch is imported."""
 
-import io
 import logging
 import sys
 from collections.abc import Callable
@@ -49,9 +48,6 @@ def _predict(cfg: DictConfig) -> float | None:
 
 @one_line_errors
 def _run(command: str, task: Callable[[Any], Any]) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no letter that the terminal lacks ends a run
-            stream.reconfigure(errors="replace")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # of Optuna; it lists its plugins
     sys.argv[1:] = _prepare(command, sys.argv[1:])
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()

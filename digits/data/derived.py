@@ -29,11 +29,16 @@ def write(options: argparse.Namespace, change: Callable[[PhotoDataset], PhotoDat
         change: the split to what is written.
 
     Raises:
-        DigitsError: not the name of a split, or a data set that cannot be read or written.
+        DigitsError: not the name of a labelled split, or a data set that cannot be read or written.
     """
     out, split = options.out, options.split
     if split != Path(split).name:
         raise DigitsError(f"--split {split}: expected the name of a split.")
-    write_splits(out, {split: change(open_split(split, options.data))}, unlabelled="")
+    data = open_split(split, options.data)
+    if not data.labelled:
+        raise DigitsError(
+            f"--split {split}: expected a labelled split; {options.data} has no boxes of it."
+        )
+    write_splits(out, {split: change(data)}, unlabelled="")
     command = f"python predict.py data=coco data.root={out} split={split}"
     console.print(f"{out}: written. Read it: {command}")

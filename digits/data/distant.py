@@ -19,6 +19,8 @@ from digits.ending import one_line_errors
 from digits.errors import DigitsError
 from digits.types import PhotoDataset, Target
 
+_MAX_PIXELS = 100_000_000  # of a photo that is extended; a person means a larger share
+
 
 class Distant(Dataset[Item]):
     """Photos in larger surroundings; every pixel of the original is kept, at its size.
@@ -75,6 +77,11 @@ class Distant(Dataset[Item]):
         wanted = rng.uniform(*self.share)
         height, width = photo.shape[-2:]
         factor = np.median(boxes[:, 3] - boxes[:, 1]) / height / wanted if len(boxes) else 1.0
+        if factor > 1 and factor**2 * width * height > _MAX_PIXELS:
+            raise DigitsError(
+                f"share {wanted:.2g}: image_id {target['image_id']}, {width} x {height} pixels, "
+                f"would become {factor:.3g} times as wide and high; expected a larger share."
+            )
         more = np.round(max(factor - 1, 0) * np.array([width, height])).astype(int)
         before = (more * rng.random(2)).astype(int)
         return np.concatenate([before, more - before]), rng

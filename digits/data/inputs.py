@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from io import IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, Union, cast
@@ -12,7 +13,7 @@ from PIL import Image
 
 from digits.data.address import is_address
 from digits.data.photos import LONGEST, UNREADABLE, open_reduced, reduced
-from digits.errors import DigitsError, one_line
+from digits.errors import DigitsError, one_line, told_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _HINTS = {
     "NoneType": " (cv2.imread returns None where it cannot read a file)",
     "bytes": " (say PIL.Image.open(io.BytesIO(content)))",
+    "bytearray": " (say PIL.Image.open(io.BytesIO(content)))",
+    "memoryview": " (say PIL.Image.open(io.BytesIO(content)))",
+    "DirEntry": " (say entry.path)",
     "BytesIO": " (say PIL.Image.open(file))",
     "BufferedReader": " (say PIL.Image.open(file))",
 }
@@ -30,11 +34,20 @@ Photo = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
 
 def listed(photos: Photo | Iterable[Photo]) -> tuple[list[Photo], bool]:
     """The photos as a list, and whether a single one was given."""
-    whole = str | bytes | Path | Image.Image | np.ndarray | IOBase
+    whole = str | bytes | bytearray | memoryview | Path | Image.Image | np.ndarray | IOBase
     one = isinstance(photos, whole) or _is_tensor(photos)
     if one or not isinstance(photos, Iterable):
         return [cast(Photo, photos)], True
     return list(photos), False
+
+
+def open_all(photos: Sequence[Photo]) -> list[tuple[Image.Image, tuple[int, int]]]:
+    """`open_given` of each; of several photos an error says which it is."""
+    opened = []
+    for index, photo in enumerate(photos):
+        with told_of(f"photos[{index}]") if len(photos) > 1 else nullcontext():
+            opened.append(open_given(photo))
+    return opened
 
 
 def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
@@ -43,6 +56,8 @@ def open_given(photo: Photo) -> tuple[Image.Image, tuple[int, int]]:
     Raises:
         DigitsError: what cannot be read as a photo.
     """
+    if isinstance(photo, str) and not photo.strip():
+        raise DigitsError(f"{photo!r}: no path (a variable that is not set?); expected a photo's.")
     if isinstance(photo, str) and is_address(photo):
         raise DigitsError(f"{photo}: an address; save the photo (predict.py photos= fetches it).")
     if isinstance(photo, str | Path):
@@ -99,6 +114,8 @@ def _instead(shape: tuple[int, ...], is_float: bool, is_tensor: bool) -> str:
         return " (of values from 0 to 1: say 255 * photo, as uint8)"
     if is_tensor:
         return " (say photo.permute(2, 0, 1))" if shape[2:] == (3,) else ""
+    if shape[2:] == (1,):
+        return " (say photo[..., 0])"
     if shape[2:] == (4,):
         return " (say PIL.Image.fromarray(photo))"
     return " (say photo.transpose(1, 2, 0))" if len(shape) == 3 and shape[0] == 3 else ""

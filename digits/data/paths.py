@@ -17,6 +17,8 @@ def path_text(key: str, value: object) -> str:
         number = isinstance(value, int | float)
         why = f"taken for a number; say {key}=./NAME" if number else "expected one path"
         raise DigitsError(f"{key}={value}: {why}.")
+    if "\0" in value:
+        raise DigitsError(f"{key}={value!r}: a NUL character, which no path has.")
     return value
 
 

@@ -1,7 +1,7 @@
 """Read photo files of any common format as tensors or pictures."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -188,9 +188,13 @@ def _size_error(path: Path, size: tuple[int, int], got: tuple[int, int]) -> Digi
 def _unreadable(path: Path, error: Exception) -> DigitsError:
     if isinstance(error, Image.DecompressionBombError):
         return DigitsError(f"{path}: too large to be read ({error}); reduce it first.")
+    if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the content
+        return DigitsError(f"{path}: cannot be read ({error.strerror}).")
     reason = str(error)
     if isinstance(error, UnidentifiedImageError):  # whose text is the path once more
-        reason = "its content is no picture" if path.stat().st_size else "the file is empty"
+        reason = "its content is no picture"
+        with suppress(OSError):  # gone meanwhile
+            reason = reason if path.stat().st_size else "the file is empty"
     return DigitsError(
         f"{path}: cannot be read as a photo ({reason}); it may be truncated: replace the file."
     )

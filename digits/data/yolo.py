@@ -62,6 +62,8 @@ def open_yolo(path: Path, split: str) -> AnnotatedPhotos:
     content = _read_yaml(path)
     folder = _photo_folder(path, content, split)
     names = sorted(_photos_below(folder), key=lambda name: (len(name), name))
+    if not names:
+        raise DigitsError(f"{path}: no photos in {folder}, its folder of split {split}.")
     labels = _label_folder(folder)
     texts = {_stem(name): labels / name for name in files_below(labels) if name.endswith(".txt")}
     rows: list[tuple[float, ...]] = []  # position of the photo, class, box in pixels
@@ -74,6 +76,12 @@ def open_yolo(path: Path, split: str) -> AnnotatedPhotos:
             rows += ((place, *row) for row in read_boxes(text, width, height))
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
     classes = content.names if isinstance(content.names, dict) else dict(enumerate(content.names))
+    for place, number in table[:, :2].astype(np.int64).tolist():
+        if number not in classes:
+            raise DigitsError(
+                f"{texts[_stem(names[place])]}: class {number} is not among the names of {path} "
+                f"({', '.join(map(str, sorted(classes)[:12]))})."
+            )
     used, places = np.unique(table[:, 1].astype(np.int64), return_inverse=True)
     digits = labels_by_category({i: str(name) for i, name in classes.items()}, used.tolist(), path)
     stems = stem_ids(names)

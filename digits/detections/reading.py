@@ -11,7 +11,7 @@ import torch
 from msgspec import UNSET
 
 from digits.console import console
-from digits.detections.schema import File, Header, Photo
+from digits.detections.schema import File, Headed, Photo
 from digits.errors import DigitsError
 from digits.geometry import by_score
 from digits.misfits import Misfit, MisfitError
@@ -39,7 +39,7 @@ def read_detections(path: Path) -> tuple[dict[str, Any], list[Record]]:
         raise DigitsError(f"{path}: no such file; `predict.py` writes detections.json.")
     try:
         content = decode_file(path, File, LIMIT)
-        header = convert(content.header, Header, "header")
+        header = convert({"header": content.header}, Headed).header
         records = _records(content.photos)
     except MisfitError as error:
         raise DigitsError(f"{path}: not a detections.json: {error.misfit}.") from error

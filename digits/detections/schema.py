@@ -58,6 +58,10 @@ class Header(Struct):
     config_digest: str | None = None
 
 
+class Headed(Struct):
+    header: Header
+
+
 class File(Struct):
     """A whole detections.json; the header is checked by itself."""
 

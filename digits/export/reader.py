@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from digits import builders
-from digits.data.inputs import Photo, open_given
+from digits.data.inputs import Photo, open_all
 from digits.errors import DigitsError
 from digits.export.about import About, from_texts
 from digits.export.session import Run, open_onnx, open_session
@@ -62,7 +62,7 @@ class ExportedReader(PhotoReader):
 
     def detect(self, photos: Sequence[Photo]) -> list[Detections]:
         """All boxes found in some photos, in their pixels, before any is read; arrays of numpy."""
-        opened = [open_given(photo) for photo in photos]
+        opened = open_all(photos)
         pixels = [np.asarray(image) for image, _ in opened]
         upright = [array.transpose(2, 0, 1) for array in pixels]
         if not pixels:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from digits import outputs
-from digits.console import result_table, with_progress
+from digits.console import printable, result_table, with_progress
 from digits.errors import DigitsError
 from digits.inference.lines import JsonLines, Lines
 from digits.inference.options import SubmissionOptions
@@ -90,8 +90,8 @@ def submit(
 
 def _unreadable(reasons: Mapping[str, str], count: int) -> DigitsError:
     if count == 1:
-        return DigitsError(next(iter(reasons.values())))
-    named = [f"  {reason}" for reason in list(reasons.values())[:_MAX_NAMED]]
+        return DigitsError(printable(next(iter(reasons.values()))))
+    named = [f"  {printable(reason)}" for reason in list(reasons.values())[:_MAX_NAMED]]
     more = (
         [f"  and {len(reasons) - _MAX_NAMED} more: metrics.json"]
         if len(reasons) > _MAX_NAMED

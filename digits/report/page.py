@@ -55,7 +55,10 @@ def write_page(folder: Path) -> Path:
 def _content(folder: Path, kind: str) -> dict[str, Any]:
     """The variables of the template."""
     metrics = _read(folder / outputs.METRICS)
-    single, bars = figures.split(metrics)
+    try:
+        single, bars = figures.split(metrics)
+    except OverflowError as error:
+        raise DigitsError(f"{folder / outputs.METRICS}: a figure too large ({error}).") from error
     gallery = read_gallery(folder / outputs.GALLERY)
     config, picture = folder / outputs.CONFIG, folder / outputs.AUGMENTED
 

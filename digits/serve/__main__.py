@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 
 from digits import load
-from digits.console import banner
+from digits.console import banner, quiet
 from digits.ending import one_line_errors
 from digits.errors import DigitsError
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     options = parser.parse_args()
+    quiet()
     try:
         import uvicorn
 

@@ -56,6 +56,11 @@ def build_app(reader: PhotoReader, host: str = "127.0.0.1") -> Starlette:
     async def read(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise HTTPException(403, "Sent by the page of another site.")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind.startswith("multipart/") or kind == "application/json":
+            raise HTTPException(
+                415, f"{kind}: send the bytes of the photo alone (curl --data-binary @photo.jpg)."
+            )
         content = await _body(request)
         seen = request.query_params.get("preview") == "1"
         answer = await anyio.to_thread.run_sync(_read, reader, content, seen, limiter=one_by_one)

@@ -20,26 +20,33 @@ def open_photo(content: bytes) -> Image.Image:
     """A picture, decoded; its pixels are as stored, its EXIF is kept.
 
     Raises:
-        DigitsError: not a photo, a damaged one, or one of too many pixels.
+        DigitsError: nothing, not a photo, a damaged one, or one of too many pixels.
     """
+    if not content:
+        raise DigitsError("Nothing was sent; expected the bytes of a photo as the body.")
     Image.init()
     learn_heif(content)
     formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
         if image.width * image.height > _MAX_PIXELS:
-            raise DigitsError(
-                f"{image.width} x {image.height} pixels; expected {_MAX_PIXELS // 10**6} million "
-                "at most: reduce the photo first."
-            )
+            raise _too_large(f"{image.width} x {image.height} pixels")
         image.load()
     except DigitsError:
         raise
+    except Image.DecompressionBombError as error:  # Pillow looks at the size first
+        raise _too_large(f"More than {Image.MAX_IMAGE_PIXELS} pixels") from error
     except Exception as error:  # whatever a damaged file makes a decoder raise
         heic = ["HEIC"] if ".heic" in readable_suffixes() else []
         known = ", ".join([*(name for name in formats if name != "HEIF"), *heic])
         raise DigitsError(f"Not a photo that can be read here; expected {known}.") from error
     return image
+
+
+def _too_large(size: str) -> DigitsError:
+    return DigitsError(
+        f"{size}; expected {_MAX_PIXELS // 10**6} million at most: reduce the photo first."
+    )
 
 
 def preview(photo: Image.Image) -> dict[str, Any]:

@@ -272,6 +272,16 @@ def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None
 def test_letters_that_a_terminal_lacks_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="gbk")
     monkeypatch.setattr(sys, "stdout", stream)
-    run("predict", "--help", monkeypatch=monkeypatch)
-    print("━ ✓ 五 ä", flush=True)
+    one_line_errors(lambda: print("━ ✓ 五 ä \udcff", flush=True))()  # as of any command
     assert "五" in stream.buffer.getvalue().decode("gbk")  # type: ignore[attr-defined]
+
+
+def test_a_file_name_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    def failing() -> None:
+        raise DigitsError("a\x1b[31m\udcff.png: no such file.\n  another line")
+
+    with pytest.raises(SystemExit):
+        one_line_errors(failing)()
+    assert capsys.readouterr().err == (
+        "Error: a\\x1b[31m\\udcff.png: no such file.\n  another line\n"
+    )

@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 
-from digits.data import distant
+from digits.data import distant, reframed
 from digits.data.coco import CocoDigits
 from digits.data.synthetic import SyntheticDigits, dataset
 from digits.data.synthetic import __main__ as synthetic
@@ -95,6 +95,16 @@ def test_distant_writes_a_split_once(tmp_path: Path, capsys: Capture) -> None:
     assert exit_code(*command) == 1
     error = capsys.readouterr().err
     assert "exists already" in error and error.count("\n") == 1
+
+
+def test_a_split_without_labels_is_not_made_harder(tmp_path: Path, capsys: Capture) -> None:
+    dataset.write(tmp_path / "near", 40)
+    (tmp_path / "near/test.json").unlink(missing_ok=True)
+    for command in (distant, reframed):
+        words = (str(tmp_path / "near"), str(tmp_path / "far"), "--split", "test")
+        assert exit_code(command.main, *words) == 1
+        assert "--split test: expected a labelled split" in capsys.readouterr().err
+        assert not (tmp_path / "far").exists()
 
 
 def test_distant_takes_the_share_of_the_height(tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ def test_a_photo_depends_on_its_id_and_the_seed_alone() -> None:
     assert once[3][0].shape != other[3][0].shape
 
 
+def test_a_photo_that_would_fill_the_memory_is_refused() -> None:
+    data = SyntheticDigits(1, seed=2)
+    for share in (1e-6, 1e-13):
+        with pytest.raises(
+            DigitsError, match=f"^share {share}: image_id .* expected a larger share"
+        ):
+            Distant(data, (share, share))[0]
+
+
 def test_photos_without_digits_stay_as_they_are() -> None:
     class Empty(SyntheticDigits):
         def __getitem__(self, index: int):  # type: ignore[no-untyped-def]

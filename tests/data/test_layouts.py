@@ -200,7 +200,10 @@ def test_an_unlabelled_test_split_stays_so(tmp_path: Path) -> None:
         ("0 a 0.5 0.2 0.4", "expected a class and four shares"),
         ("0 30 15 10 20", r"expected shares of the photo \(0..1\)"),
         ("0 nan 0.5 0.2 0.4", r"expected shares of the photo \(0..1\)"),
-        ("12 0.5 0.5 0.2 0.4", "category_id 12 of a box is not among the categories"),
+        (
+            "12 0.5 0.5 0.2 0.4",
+            r"labels/train/1\.txt: class 12 is not among the names of .*data\.yaml \(0, 1, ",
+        ),
     ],
 )
 def test_a_line_that_is_no_box_is_named(tmp_path: Path, line: str, says: str) -> None:
@@ -222,6 +225,7 @@ def test_a_line_that_is_no_box_is_named(tmp_path: Path, line: str, says: str) ->
         ("names: ['0']\ntrain: [a, b]", "train: expected text"),
         ("names: ['0']\nval: images/val", "has no 'train'"),
         ("names: ['0']\ntrain: nowhere", "'nowhere': no folder"),
+        ("names: ['0']\ntrain: labels", "no photos in .*labels, its folder of split train"),
         ("names: [house]\ntrain: images/train", "category 0 is named 'house'"),
         ("names: !!python/object/apply:os.system [ls]", "not YAML"),
     ],

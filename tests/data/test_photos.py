@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from digits.data.photos import (
     check_photo,
@@ -228,6 +229,39 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: obj
         assert message.startswith(f"{path}: ") and "\n" not in message
     reasons = {None: "no such file", "folder": "expected a file, got a folder"}
     assert reasons.get(content, "cannot be read as a photo") in message  # type: ignore[call-overload]
+
+
+def test_what_the_disk_refuses_is_no_fault_of_the_photo(
+    png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png.symlink_to(png.name)
+    with pytest.raises(DigitsError) as looped:
+        load_photo(png)
+    assert str(looped.value) == f"{png}: cannot be read ({os.strerror(errno.ELOOP)})."
+    png.unlink()
+    save(png, np.zeros((2, 2), np.uint8))
+
+    def refused(*args: object) -> None:  # root may read everything
+        raise PermissionError(errno.EACCES, "Permission denied", str(png))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(DigitsError) as closed:
+        load_photo(png)
+    assert str(closed.value) == f"{png}: cannot be read (Permission denied)."
+
+
+def test_a_photo_that_vanishes_while_it_is_read_is_one_line(
+    png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png.write_bytes(b"no photo")
+
+    def vanishing(file: Path, *args: object, **kwargs: object) -> None:
+        png.unlink()
+        raise UnidentifiedImageError(f"cannot identify {file}")
+
+    monkeypatch.setattr(Image, "open", vanishing)
+    with pytest.raises(DigitsError, match=r"1\.png: cannot be read as a photo \(its content is no"):
+        load_photo(png)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])

@@ -100,7 +100,8 @@ def test_a_photo_of_a_phone_gives_its_number(server: str) -> None:
 
 
 BAD = {
-    "empty": (b"", "Not a photo"),
+    "empty": (b"", "Nothing was sent"),
+    "more pixels than Pillow opens": (encoded("PNG", (14_000, 13_000)), "expected 60 million at"),
     "text": (b"<script>alert(1)</script>", "Not a photo"),
     "cut short": (PHOTO.read_bytes()[:900], "Not a photo"),
     "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "Not a photo"),
@@ -114,6 +115,13 @@ def test_what_is_no_photo_is_refused(server: str, name: str) -> None:
     content, says = BAD[name]
     status, answer = post(server, content)
     assert status == 422 and says in answer["error"] and "\n" not in answer["error"]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json"])
+def test_a_form_is_told_how_to_send_a_photo(server: str, kind: str) -> None:
+    status, answer = post(server, b"--x\r\n" + PHOTO.read_bytes(), content_type=kind)
+    assert status == 415 and "curl --data-binary @photo.jpg" in answer["error"]
+    assert post(server, PHOTO.read_bytes(), content_type="text/plain")[0] == 200
 
 
 def test_a_photo_of_too_many_pixels_is_not_decoded(server: str) -> None:
