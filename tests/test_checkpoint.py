@@ -43,7 +43,7 @@ def test_a_rebuilt_detector_detects_as_the_trained_one(
     script = importlib.import_module("digits.cli.train")
     modules = []
 
-    class Recording(script.DigitDetector):  # type: ignore[name-defined, misc]
+    class Recording(script.DigitDetector):
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(**kwargs)
             modules.append(self)

@@ -8,6 +8,7 @@ import lightning as L
 import made
 import pytest
 import torch
+from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.plugins.launcher import Launcher
@@ -27,7 +28,7 @@ from digits.recognition.crops import CropOptions
 from digits.recognition.data import RowJitter
 from digits.records import check_detections
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = ROOT / "conf"
 # From the folder, so that a new file is tested without a change here.
 OPTIONS = {g.name: sorted(f.stem for f in g.glob("*.yaml")) for g in CONF.iterdir() if g.is_dir()}
 LAUNCHERS = sorted(f.stem for f in (CONF / "hydra" / "launcher").glob("*.yaml"))

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports from lower layers, and from its own package.
 LAYERS = (
     {"errors", "outputs"},

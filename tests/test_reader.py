@@ -218,4 +218,4 @@ def test_what_is_no_checkpoint_is_one_line(ckpt: Any) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = digits.nothing  # type: ignore[attr-defined]
+        _ = digits.nothing

@@ -115,7 +115,7 @@ def test_plain_data_is_held_to_the_same_shapes() -> None:
     assert error.value.misfit == Misfit("score", "expected a number >= 0.0", "-1")
     for value in (float("nan"), float("inf"), 10**400):
         with pytest.raises(DigitsError):
-            shapes.convert(value, shapes.Finite)  # type: ignore[arg-type]
+            shapes.convert(value, shapes.Finite)
     with pytest.raises(DigitsError, match="expected text as each name"):
         shapes.convert({1: 2}, Photo)
 

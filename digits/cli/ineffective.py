@@ -13,6 +13,17 @@ _OF_TASK = {
     "detector": ("model", "backbone", "reading", "backbone_lr_factor"),
     "recognizer": ("recognizer", "recognition"),
 }
+BARE: dict[str, Any] = {
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "log_every_n_steps": 0,
+    "num_sanity_val_steps": 0,
+    "fast_dev_run": False,
+    "detect_anomaly": False,
+    "profiler": None,
+}
+"""What Lightning refuses beside barebones=true, though it is set: all that takes time."""
 # What a switch of Lightning's Trainer, if it is set, decides in the place of others.
 _OF_SWITCH = {
     "fast_dev_run": (
@@ -21,10 +32,7 @@ _OF_SWITCH = {
         "num_sanity_val_steps", "log_every_n_steps", "enable_checkpointing",
     ),
     "overfit_batches": ("limit_train_batches", "limit_val_batches"),
-    "barebones": (
-        "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "log_every_n_steps",
-        "num_sanity_val_steps", "fast_dev_run", "detect_anomaly", "profiler",
-    ),
+    "barebones": tuple(BARE),
 }  # fmt: skip
 # What decides about detections, and so is nothing to those that were made before.
 _DETECTING = ("photos", "data", "split", "recognizer", "inference", "tta", "precision")

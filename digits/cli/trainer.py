@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, LearningRateMonito
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
+from digits.cli.ineffective import BARE
 from digits.errors import DigitsError
 from digits.training.progress import LiveBar
 
@@ -19,19 +20,6 @@ _PROFILERS: dict[str, type[Profiler]] = {
     "advanced": AdvancedProfiler,
     "pytorch": PyTorchProfiler,
 }
-# What Lightning refuses beside barebones=true, though it is set: all that takes time.
-_BARE: dict[str, Any] = {
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "log_every_n_steps": 0,
-    "num_sanity_val_steps": 0,
-    "fast_dev_run": False,
-    "detect_anomaly": False,
-    "profiler": None,
-}
-
-
 # Of which one is set on each machine where torchrun, SLURM or a person starts the processes.
 _OF_MACHINES = ("GROUP_RANK", "NODE_RANK", "SLURM_NODEID", "SLURM_PROCID", "RANK")
 
@@ -83,7 +71,7 @@ def switches(settings: DictConfig, folder: Path) -> dict[str, Any]:
         folder: of the run, where a profile is written.
     """
     if settings.barebones:
-        return _BARE | {"logger": False}
+        return BARE | {"logger": False}
     given: dict[str, Any] = {"enable_progress_bar": False}  # callbacks.progress_bar is ours
     if isinstance(settings.profiler, str):
         given["profiler"] = _PROFILERS[settings.profiler](dirpath=folder, filename="profile")

@@ -60,7 +60,6 @@ class SubmissionOptions:
         map_backend: of `digits.evaluation.evaluator.Evaluator`.
         settings: all of them, for config.yaml.
         command: that was typed, for run.json.
-
     """
 
     folder: Path

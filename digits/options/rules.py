@@ -44,8 +44,8 @@ def _trainer(settings: Settings) -> Misfits:
         yield "val_check_interval", "batches, a share of an epoch, or a duration as DD:HH:MM:SS"
     elif isinstance(check, float) and settings.get("check_val_every_n_epoch", 1) is None:
         yield "val_check_interval", "whole batches where trainer.check_val_every_n_epoch=null"
-    every, batches = settings.get("val_check_interval"), settings.get("limit_train_batches")
-    if isinstance(every, int) and isinstance(batches, int) and every > batches:
+    batches = settings.get("limit_train_batches")
+    if isinstance(check, int) and isinstance(batches, int) and check > batches:
         yield "val_check_interval", f"at most trainer.limit_train_batches={batches}"
 
 

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from digits.checkpoint_file import KEY
-from digits.errors import DigitsError
 from digits.evaluation.evaluator import Evaluator
 from digits.reading import Reader
-from digits.training.optimization import OptimizerFactory, Schedule, configure
+from digits.training.optimization import OptimizerFactory, Schedule, configure, not_finite
 from digits.types import Detections, Target
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -72,11 +71,7 @@ class DigitDetector(L.LightningModule):
         if not torch.isfinite(loss):
             parts = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
             ids = ", ".join(str(target["image_id"]) for target in targets)
-            raise DigitsError(
-                f"The loss is not finite at step {self.global_step} ({parts}; image ids {ids}). "
-                "last.ckpt is of the end of the epoch before, where there is one. Lower "
-                "optimizer.lr or set trainer.gradient_clip_val=1."
-            )
+            raise not_finite(self.global_step, f"{parts}; image ids {ids}")
         values = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log_dict(values, batch_size=len(photos))
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(photos))

@@ -30,6 +30,19 @@ def progress(trainer: L.Trainer) -> float:
     return spent
 
 
+def not_finite(step: int, what: str) -> DigitsError:
+    """The error of a training whose loss is not finite.
+
+    Args:
+        step: of the training.
+        what: it was computed of.
+    """
+    return DigitsError(
+        f"The loss is not finite at step {step} ({what}). last.ckpt is of the end of the epoch "
+        "before, where there is one. Lower optimizer.lr or set trainer.gradient_clip_val=1."
+    )
+
+
 def configure(
     module: L.LightningModule,
     factory: OptimizerFactory,

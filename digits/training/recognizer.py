@@ -9,10 +9,9 @@ from torch.nn.functional import ctc_loss
 from torchmetrics.functional.text.edit import edit_distance
 
 from digits.checkpoint_file import KEY
-from digits.errors import DigitsError
 from digits.recognition.ctc import best_texts, log_probabilities, to_labels
 from digits.recognition.data import Group
-from digits.training.optimization import OptimizerFactory, Schedule, configure
+from digits.training.optimization import OptimizerFactory, Schedule, configure, not_finite
 
 _MIN_LOG_PROBABILITY = -20.0  # (nats) of a crop's true text, so that no label decides alone
 
@@ -69,12 +68,8 @@ class DigitRecognizer(L.LightningModule):
         losses = [text_loss(self.model(crops), texts) for crops, texts in batch]
         loss = torch.stack(losses).sum() / count
         if not torch.isfinite(loss):
-            raise DigitsError(
-                f"The loss is not finite at step {self.global_step} (numbers "
-                f"{', '.join(text for _, texts in batch for text in texts)}). last.ckpt is of the "
-                "end of the epoch before, where there is one. Lower optimizer.lr or set "
-                "trainer.gradient_clip_val=1."
-            )
+            numbers = ", ".join(text for _, texts in batch for text in texts)
+            raise not_finite(self.global_step, f"numbers {numbers}")
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
         return loss
 

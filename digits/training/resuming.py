@@ -1,4 +1,4 @@
-"""Resume a run: compare its settings, and continue its timer."""
+"""Open the run that is resumed, and compare its settings with those of now."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -273,7 +273,7 @@ def test_letters_that_a_terminal_lacks_end_no_run(monkeypatch: pytest.MonkeyPatc
     stream = io.TextIOWrapper(io.BytesIO(), encoding="gbk")
     monkeypatch.setattr(sys, "stdout", stream)
     one_line_errors(lambda: print("━ ✓ 五 ä \udcff", flush=True))()  # as of any command
-    assert "五" in stream.buffer.getvalue().decode("gbk")  # type: ignore[attr-defined]
+    assert "五" in stream.buffer.getvalue().decode("gbk")
 
 
 def test_a_file_name_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:

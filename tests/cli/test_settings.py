@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -22,8 +23,6 @@ from digits.options.checking import TARGETS, declared
 from digits.options.expected import in_words
 from digits.resources import CONF
 
-ROOT = Path(__file__).parents[2]
-
 
 def compose(command: str, *words: str, sweep: bool = False) -> Any:
     return checked(command, words, str(CONF), sweep=sweep)[1]
@@ -33,7 +32,7 @@ def compose(command: str, *words: str, sweep: bool = False) -> Any:
 def plain(command: str, *groups: str) -> dict[str, Any]:
     config = compose(command, *groups)
     own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    return OmegaConf.to_container(own, resolve=True)  # type: ignore[return-value]
+    return OmegaConf.to_container(own, resolve=True)
 
 
 def misfit(command: str, *words: str) -> str:
@@ -50,7 +49,7 @@ def misfit(command: str, *words: str) -> str:
         for name in path:
             node = node[name]
         value = override.value()
-        new = OmegaConf.to_container(OmegaConf.create({"it": value}))["it"]  # type: ignore[index]
+        new = OmegaConf.to_container(OmegaConf.create({"it": value}))["it"]
         node[last] = (
             node[last] | new if isinstance(new, dict) and isinstance(node.get(last), dict) else new
         )

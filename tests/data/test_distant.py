@@ -44,7 +44,7 @@ def test_a_photo_that_would_fill_the_memory_is_refused() -> None:
 
 def test_photos_without_digits_stay_as_they_are() -> None:
     class Empty(SyntheticDigits):
-        def __getitem__(self, index: int):  # type: ignore[no-untyped-def]
+        def __getitem__(self, index: int):
             photo, target = super().__getitem__(index)
             return photo, made.target(image_id=target["image_id"])
 

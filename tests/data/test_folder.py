@@ -72,7 +72,7 @@ def test_a_folder_called_like_a_number(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert len(PhotoFolder("./2023")) == 1
     with pytest.raises(DigitsError, match=r"photos=2023: taken for a number; say photos=\./NAME"):
-        PhotoFolder(2023)  # type: ignore[arg-type]  # as Hydra parses it
+        PhotoFolder(2023)  # as Hydra parses it
 
 
 def test_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:

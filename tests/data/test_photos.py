@@ -228,7 +228,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: obj
         message = str(caught.value)
         assert message.startswith(f"{path}: ") and "\n" not in message
     reasons = {None: "no such file", "folder": "expected a file, got a folder"}
-    assert reasons.get(content, "cannot be read as a photo") in message  # type: ignore[call-overload]
+    assert reasons.get(content, "cannot be read as a photo") in message
 
 
 def test_what_the_disk_refuses_is_no_fault_of_the_photo(

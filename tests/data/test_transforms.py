@@ -1,11 +1,11 @@
 from functools import cache
-from pathlib import Path
 
 import cv2
 import made
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from digits.data.photometric import Photometric
 from digits.data.transforms import Geometric
 from digits.data.warping import clip_boxes, extend, warp_boxes
 
-CONF = Path(__file__).parents[2] / "conf" / "augmentation"
+CONF = ROOT / "conf" / "augmentation"
 GROUPS = sorted(path.stem for path in CONF.glob("*.yaml"))
 INK = torch.tensor([250, 20, 20], dtype=torch.uint8)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import ROOT
 from PIL import Image
 
 Script = Callable[..., Any]
@@ -95,7 +96,7 @@ def test_a_bad_run_keeps_the_results_of_the_one_before(
     shutil.rmtree(folder / ".hydra", ignore_errors=True)
     assert predict(ckpt, "photos=/nowhere").code == 1
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
-    again = predict(ckpt, f"photos={Path(__file__).parents[2] / 'docs' / 'photos' / 'house-4.png'}")
+    again = predict(ckpt, f"photos={ROOT / 'docs' / 'photos' / 'house-4.png'}")
     assert again.code == 0 and "an earlier run" in again.out
     assert set(before) - again.files() == {
         "confidence.png"
@@ -105,7 +106,7 @@ def test_a_bad_run_keeps_the_results_of_the_one_before(
 @pytest.mark.slow
 def test_the_command_itself_from_any_folder(tmp_path: Path) -> None:
     """Unlike the tests above, in a process of its own: nothing but our line reaches stderr."""
-    script = Path(__file__).parents[2] / "predict.py"
+    script = ROOT / "predict.py"
     done = subprocess.run(
         [sys.executable, str(script), "ckpt=none.ckpt", f"output_dir={tmp_path}/out"],
         cwd=tmp_path,

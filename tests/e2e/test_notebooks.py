@@ -2,9 +2,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import ROOT
 from nbconvert.preprocessors import ExecutePreprocessor
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from made import GreyReader
 from PIL import Image
 from torch import Tensor, nn
@@ -25,7 +26,6 @@ from digits.inference.source import Item, Readers
 from digits.recognition.checkpoint import load_recognizer
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
 OPTIONS = InferenceOptions(CPU, batch_size=2, num_workers=2)
 
 

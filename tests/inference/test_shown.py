@@ -168,7 +168,7 @@ def picture(**changes: object) -> Picture:
     photo = torch.full((3, 40, 80), 128, dtype=torch.uint8)
     boxes, labels = torch.tensor([[10.0, 5.0, 30.0, 35.0]]), torch.tensor([8])
     whole = Picture(photo, (40, 80), boxes, labels, "7", name="a.jpg", confidence=0.75)
-    return whole._replace(**changes)  # type: ignore[arg-type]
+    return whole._replace(**changes)
 
 
 def colours(image: Image.Image) -> set[tuple[int, ...]]:
@@ -210,7 +210,7 @@ def test_pictures_are_named_after_photos_never_twice_and_never_elsewhere(tmp_pat
     for name in ("a.png", "A.jpg", "x/a.png", "../../etc/b.png", "/abs/c.d.png"):
         shown = result(name, "-1", 0.0)
         assert drawn.wants(shown)
-        drawn.add(picture().photo, record, reading, shown)  # type: ignore[arg-type]
+        drawn.add(picture().photo, record, reading, shown)
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
         "a.jpg", "A (2).jpg", "x_a.jpg", "etc_b.jpg", "abs_c.d.jpg",
     }  # fmt: skip

@@ -30,9 +30,9 @@ def record(image_id: int, *digits: tuple[int, float], name: str | None = None) -
 
 def result(photo: dict[str, Any], least: float = 0.0) -> PhotoResult:
     reader = ThresholdReader()
-    reading = reader.read(photo)  # type: ignore[arg-type]
-    sure = accepts(reader, reading, photo, least)  # type: ignore[arg-type]
-    return PhotoResult.of(photo, reading, sure)  # type: ignore[arg-type]
+    reading = reader.read(photo)
+    sure = accepts(reader, reading, photo, least)
+    return PhotoResult.of(photo, reading, sure)
 
 
 def write(folder: Path, *records: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import made
 import pytest
 import torch
+from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
@@ -32,7 +33,7 @@ from digits.models.detector import build_detector
 from digits.models.layers import FrozenBatchNorm, add_stochastic_depth
 from digits.records import check_detections
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = ROOT / "conf"
 SLOW = {
     "convnext_base_fpn", "convnext_tiny_fpn", "resnet101_fpn", "resnet50_fpn",
     "resnet50_fpn_v2", "resnet50_fpn_v2_frozen", "vgg16",

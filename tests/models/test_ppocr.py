@@ -19,7 +19,7 @@ pytest.importorskip("rapidocr")
 
 @pytest.fixture(scope="module")
 def features() -> TextFPN:
-    return ppocr_fpn().features.eval()  # type: ignore[return-value]
+    return ppocr_fpn().features.eval()
 
 
 @pytest.mark.parametrize("stages", [2, 3])
@@ -43,7 +43,7 @@ def test_it_sees_what_the_recognition_network_sees(features: TextFPN, stages: in
     edged = torch.nn.functional.pad(torch.from_numpy(bgr), (1, 1, 1, 1), value=0.5).flip(1)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    ours: TextFPN = ppocr_fpn(stages=3).features.eval() if stages == 3 else deepcopy(features)  # type: ignore[assignment]
+    ours: TextFPN = ppocr_fpn(stages=3).features.eval() if stages == 3 else deepcopy(features)
     ours.stem.first[0].padding = (0, 0)
     with torch.inference_mode():
         maps = ours.stem((edged - mean) / std)

@@ -77,11 +77,11 @@ def test_cross_fitting_shows_no_photo_to_its_own_reader(photos: Any) -> None:
     class Spy(ThresholdReader):
         def fit(self, records: Any, targets: Any) -> "Spy":
             spy = Spy()
-            spy.known = {r["image_id"] for r in records}  # type: ignore[attr-defined]
+            spy.known = {r["image_id"] for r in records}
             return spy
 
         def read(self, detections: dict[str, Any]) -> Any:
-            assert detections["image_id"] not in self.known  # type: ignore[attr-defined]
+            assert detections["image_id"] not in self.known
             seen.append(detections["image_id"])
             return super().read(detections)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from digits.data.photos import load_photo
 from digits.errors import DigitsError
@@ -15,8 +16,6 @@ from digits.recognition.network import (
 )
 from digits.recognition.weights import load_recognizer, ppocr_recognizer, small_recognizer
 from digits.training.finish import count_parameters
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=[SmallRecognizer, PPOCRRecognizer])

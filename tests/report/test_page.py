@@ -152,7 +152,7 @@ def test_a_run_has_curves_and_a_sweep_the_table_of_its_jobs(tmp_path: Path) -> N
     assert {"Sweep", "0_a", "1_b", "out of <memory>"} <= set(page.texts)
     assert "number accuracy" in page.texts  # of no job above 0
     assert "minutes of training" not in page.texts  # of no job known
-    assert [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")] == [  # type: ignore[union-attr]
+    assert [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")] == [
         "0_a/report.html"
     ]
     charts = [a["aria-label"] for t, a in page.tags if a.get("class") == "chart"]

@@ -88,7 +88,7 @@ def progress(done: int, total: float, timer: Timer | None = None) -> float:
         callbacks=[timer] if timer else [],
         strategy=SimpleNamespace(broadcast=lambda value: value),
     )
-    return share_spent(trainer)  # type: ignore[arg-type]
+    return share_spent(trainer)
 
 
 class Clock(Timer):
