@@ -8,15 +8,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
-from conftest import ROOT
 from hydra.utils import instantiate
 from torch import nn
 
 from benchmarks.settings import train_config
 from digits.models.layers import StridedPointwise
 
+ROOT = Path(__file__).parents[2]
 MAX_CHANNELS = 400  # in + out: larger layers take long; those of stride 2 are run all the same
 MORE = {"small_fpn": [{"widths": [8, 16, 24, 32]}], "ppocr_fpn": [{"stages": 3}]}
 
