@@ -62,6 +62,7 @@ class _Epoch(Callback):
     ) -> None:
         if not self.steps:
             self._start = time.monotonic()
+        self._show_step(trainer, batch_idx)
 
     def on_train_batch_end(
         self,
@@ -77,6 +78,10 @@ class _Epoch(Callback):
         self._losses = self._losses + outputs["loss"].detach() * trainer.accumulate_grad_batches
         self.photos, self.steps = self.photos + count * trainer.world_size, self.steps + 1
         self.seconds = time.monotonic() - self._start
+        self._show_step(trainer, batch_idx + 1)
+
+    def _show_step(self, trainer: L.Trainer, done: int) -> None:
+        """Called as each step begins and ends; so many of the epoch are done."""
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": [self.photos, self.steps, self.seconds, float(self._losses)]}
@@ -142,22 +147,8 @@ class LiveBar(_Epoch):
         note += _ending(trainer)
         self._bar.update(self._bar.task_ids[0], completed=done, note=note)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        self._show(trainer, epoch_name(trainer), trainer.num_training_batches, batch_idx)
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._show(trainer, epoch_name(trainer), trainer.num_training_batches, batch_idx + 1)
+    def _show_step(self, trainer: L.Trainer, done: int) -> None:
+        self._show(trainer, epoch_name(trainer), trainer.num_training_batches, done)
 
     def on_validation_batch_end(
         self,
