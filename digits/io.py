@@ -32,8 +32,8 @@ def partial_path(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     except OSError as error:
         # A full disk is told without a name; other files may be read meanwhile.
-        named = error.filename is not None and Path(os.fsdecode(error.filename))
-        ours = named in (partial, path, *path.parents) if named else error.errno in _FULL
+        named = [Path(os.fsdecode(n)) for n in (error.filename, error.filename2) if n is not None]
+        ours = {partial, path, *path.parents} & {*named} if named else error.errno in _FULL
         if not ours:
             raise
         raise DigitsError(
@@ -46,8 +46,14 @@ def partial_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name only when it is complete."""
-    with partial_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    """A text file that appears under its name only when it is complete.
+
+    Bytes of file names that are no UTF-8, which Python holds as surrogates, are escaped.
+    """
+    with (
+        partial_path(path) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         yield file
 
 

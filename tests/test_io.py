@@ -15,7 +15,7 @@ from digits import torch_files
 from digits.detections import read_detections, write_detections
 from digits.detections.writing import to_coco_boxes
 from digits.errors import DigitsError
-from digits.io import atomic_write, csv_cell, write_json
+from digits.io import atomic_write, csv_cell, partial_path, write_json
 from digits.types import CLASS_NAMES
 
 FULL = "cannot be written .*; free some space, or write elsewhere"
@@ -66,6 +66,25 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DigitsError, match=FULL):
         write_json(tmp_path / "file" / "a.json", {})
+
+
+def test_a_full_disk_is_said_of_the_file_that_is_written_not_of_the_one_copied(
+    tmp_path: Path, full_disk: None
+) -> None:
+    target = tmp_path / "a.bin"
+
+    def copy() -> None:
+        with partial_path(target) as partial:
+            raise OSError(errno.ENOSPC, "No space left", "/tmp/source", None, str(partial))
+
+    with pytest.raises(DigitsError, match=f"^{target}: {FULL}"):
+        copy()
+
+
+def test_a_name_that_is_no_text_is_escaped(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a.csv") as file:
+        file.write("\udcff.png")
+    assert (tmp_path / "a.csv").read_text() == "\\udcff.png"
 
 
 @pytest.mark.parametrize("text", ["read", "write"])

@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from digits.errors import DigitsError
-from digits.sweep.table import read_jobs
+from digits.sweep.table import read_jobs, write_table
 
 
 def job(folder: Path, overrides: str, metrics: str) -> None:
@@ -22,7 +23,7 @@ def job(folder: Path, overrides: str, metrics: str) -> None:
         ("- 3", "{}", "expected text, got 3"),
         ("- a=1", "{", "metrics.json: not JSON"),
         ("- a=1", "[]", "metrics.json: expected named values"),
-        ("- a=1", '{"map": "x"}', "metrics.json: .*expected a number"),
+        ("- a=1", '{"map": "x"}', "metrics.json: map: expected a number, got 'x'"),
     ],
 )
 def test_files_of_a_job_that_are_none_are_one_line(
@@ -48,3 +49,12 @@ def test_a_finished_job_without_figures_has_its_checkpoint(tmp_path: Path) -> No
     (only,) = read_jobs(tmp_path)
     assert only["status"] == "finished" and only["checkpoint"] == str(tmp_path / "0" / "best.ckpt")
     assert only["map"] is None
+
+
+def test_names_and_errors_that_are_no_text_are_shown_escaped(tmp_path: Path) -> None:
+    job(tmp_path, "- a=1", "{}")
+    (tmp_path / "0" / "error.txt").write_bytes(b"no \xff\nmore")
+    (tmp_path / "0").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xfe"))
+    (only,) = write_table(tmp_path)
+    assert only["status"] == "failed" and only["error"] == "no \ufffd"
+    assert "\\udcfe" in (tmp_path / "sweep.csv").read_text()

@@ -1,5 +1,8 @@
 """The LightningDataModule: splits, augmentation, batches."""
 
+import os
+import warnings
+
 from digits.data.contract import checked
 from digits.data.foreign import Augmentation, adapted
 from digits.data.loading import PhotoLoader, SplitOpener, loader
@@ -42,6 +45,7 @@ class DigitsDataModule(ResumableData):
         if not hasattr(self, "valid"):
             self.train = checked(self.open_split("train"))
             self.valid = checked(self.open_split("valid"))
+            _tell_of_common_photos(self.train, self.valid)
 
     def train_dataloader(self) -> PhotoLoader:
         batches = self.epoch_batches(self.train, self.batch_size, self.train.size)
@@ -50,3 +54,13 @@ class DigitsDataModule(ResumableData):
 
     def val_dataloader(self) -> PhotoLoader:
         return loader(self.valid, self.num_workers, batch_size=self.batch_size)
+
+
+def _tell_of_common_photos(train: PhotoDataset, valid: PhotoDataset) -> None:
+    common = {*map(str, train.paths)} & {*map(str, valid.paths)}
+    if common and not int(os.environ.get("LOCAL_RANK", 0)):
+        warnings.warn(
+            f"{len(common)} of the {len(valid)} photos of valid are photos of train as well (the "
+            f"first is {min(common)}): scores say little of photos that are new.",
+            stacklevel=3,
+        )

@@ -31,7 +31,8 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
     """The photo files that `photos=` names; those of a folder or pattern sorted by path.
 
     Hidden files and folders, and pictures of earlier runs, are left out; linked folders are
-    searched. Photos of formats that cannot be read here are named on the console.
+    searched; a folder within that may not be searched is given like a file that cannot be read.
+    Photos of formats that cannot be read here are named on the console.
 
     Args:
         photos: a folder (searched with its subfolders), a file, a glob pattern, the http(s)
@@ -58,7 +59,7 @@ def find_photos(photos: object, downloads: Path | None = None) -> list[Path]:
             found[addresses[text]] = None
             continue
         files = _files(text)
-        good = [path for path in files if path.suffix.lower() in readable_suffixes()]
+        good = [p for p in files if p.suffix.lower() in readable_suffixes() or os.path.isdir(p)]
         skipped.update(p.suffix.lower() for p in files if p not in good and _is_foreign(p))
         if not good:
             raise _nothing(text, files)
@@ -114,6 +115,9 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
+        if len(seen) > 1:  # one within the folder: the others are read
+            yield folder
+            return
         raise DigitsError(f"photos={folder}: cannot be searched ({error.strerror}).") from error
     ours = _OURS if _MARKS.intersection(entry.name for entry in entries) else set()
     for entry in entries:

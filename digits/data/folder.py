@@ -1,5 +1,6 @@
 """A data set of unlabelled photos with any file names."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +55,13 @@ class PhotoFolder(Dataset[Item]):
             "labels": torch.zeros(0, dtype=torch.int64),
             "image_id": int(self.image_ids[index]),
         }
+        path = Path(self.paths[index])
         try:
-            photo, target["size"] = load_reduced(Path(self.paths[index]), LONGEST)
+            photo, target["size"] = load_reduced(path, LONGEST)
         except DigitsError as error:
             photo, target["unreadable"] = _no_photo(), str(error)
+            if os.path.isdir(path):
+                target["unreadable"] = f"{path}: a folder that may not be searched."
         return photo, target
 
     def size(self, index: int) -> tuple[int, int]:

@@ -103,6 +103,11 @@ def to_onnx(
                 input_names=list(inputs), output_names=list(outputs),
                 dynamic_axes={name: dict(own) for name, own in axes.items()},
             )  # fmt: skip
+        except OSError as error:
+            raise DigitsError(
+                f"{file}: cannot be written ({error.strerror}); free some space, or say another "
+                "place by TMPDIR."
+            ) from error
         except Exception as error:  # of the exporter, and of what it calls
             reason = str(error).partition("\n")[0][:300]
             raise DigitsError(f"This network cannot be written as ONNX: {reason}") from error

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from digits.console import console, printable
+from digits.errors import DigitsError
 from digits.inference.results import PhotoResult
 from digits.types import NO_NUMBER
 
@@ -138,3 +139,5 @@ def _write(content: object) -> None:
     except BrokenPipeError:  # who reads has read enough: the end, as of any tool in a pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # else it would be said of a file that is written meanwhile
+        raise DigitsError(f"json=true: stdout cannot be written ({error.strerror}).") from error

@@ -48,7 +48,7 @@ def write_page(folder: Path) -> Path:
         )
     page = _render(_content(folder, kind))
     with atomic_write(folder / outputs.REPORT) as file:
-        file.write(page.encode("utf-8", "backslashreplace").decode())
+        file.write(page)
     return folder / outputs.REPORT
 
 
@@ -76,7 +76,7 @@ def _content(folder: Path, kind: str) -> dict[str, Any]:
         "unreadable": listed("unreadable", dict[str, str], {}),
         "sureness": figures.sureness(gallery.confidence) if gallery and not gallery.right else None,
         "curves": _curves(folder, kind),
-        "augmented": _base64(picture.read_bytes()) if picture.is_file() else "",
+        "augmented": _base64(read_file(picture)) if picture.is_file() else "",
         "gallery": gallery,
         "tabs": _tabs(gallery.tiles) if gallery else {},
         "charts": _charts(gallery) if gallery and gallery.right else [],

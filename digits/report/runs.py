@@ -1,6 +1,7 @@
 """Read the history of a run from its metrics.csv."""
 
 import csv
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from digits import outputs
-from digits.errors import DigitsError
+from digits.errors import DigitsError, one_line
 
 LOSS, MAP, NUMBERS = "train/loss", "val/map", "val/number_accuracy"
+_LARGEST = 3.5e38  # of float32
 SCORES = {MAP: "valid mAP", NUMBERS: "valid number accuracy"}
 
 
@@ -55,11 +57,12 @@ def read_history(folder: Path, name: str | None = None) -> History:
                 epoch = int(row["epoch"]) + 1
                 for key, value in row.items():
                     if value and key not in ("epoch", "step"):
-                        values[key][epoch].append(float(value))
+                        values[key][epoch].append(_figure(value))
     except FileNotFoundError as error:
         raise DigitsError(f"{path}: no such file; expected a run directory of train.py.") from error
     except (ValueError, KeyError, TypeError, OverflowError, AttributeError, csv.Error) as error:
-        raise DigitsError(f"{path}: not a metrics.csv that train.py wrote ({error!r}).") from error
+        reason = one_line(error)[:200]
+        raise DigitsError(f"{path}: not a metrics.csv that train.py wrote ({reason}).") from error
     means = {
         key: {epoch: float(np.mean(seen)) for epoch, seen in sorted(epochs.items())}
         for key, epochs in values.items()
@@ -67,6 +70,13 @@ def read_history(folder: Path, name: str | None = None) -> History:
     if f"{LOSS}_epoch" in means:  # of all steps; the other is of those that were logged
         means[LOSS] = means[f"{LOSS}_epoch"]
     return History(name or folder.resolve().name, means)
+
+
+def _figure(text: str) -> float:
+    value = float(text)
+    if _LARGEST < abs(value) < math.inf:  # no axis can be drawn for it
+        raise ValueError(f"{value:g}, more than float32 holds")
+    return value
 
 
 def find_runs(folders: list[Path]) -> list[History]:

@@ -71,13 +71,14 @@ def _outcome(folder: Path) -> dict[str, Any]:
     status = "unfinished"
     if (folder / outputs.ERROR).is_file():
         status = "failed"
-        error = (folder / outputs.ERROR).read_text(encoding="utf-8").partition("\n")[0]
+        error = read_file(folder / outputs.ERROR).decode("utf-8", "replace").partition("\n")[0]
     elif (folder / outputs.METRICS).is_file() and best.is_file():
         status = "finished"
         path = folder / outputs.METRICS
         figures = decode_file(path, dict[str, Any])
-        known = {name: figures[name] for name in FIGURES if name in figures}
-        convert(known, dict[str, Finite | None], str(path))
+        for name in FIGURES:
+            if figures.get(name) is not None:
+                convert(figures[name], Finite, f"{path}: {name}")
     return {
         "status": status,
         **{name: figures.get(name) for name in FIGURES},
@@ -160,5 +161,5 @@ def _reads(config: Path) -> str:
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
         return data_words(content["data"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return data_words({})

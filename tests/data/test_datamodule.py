@@ -51,6 +51,18 @@ def test_a_short_last_batch_is_dropped_unless_it_is_all_there_is(
     assert [len(photos) for photos, _ in data.train_dataloader()] == sizes
 
 
+def test_photos_that_are_in_train_and_valid_are_told_of(coco_root: Path) -> None:
+    data = DigitsDataModule(lambda _: open_split("train", str(coco_root)))
+    with pytest.warns(UserWarning, match=r"3 of the 3 photos of valid are photos of train as well"):
+        data.setup("fit")
+
+
+def test_no_more_processes_load_than_there_are_batches(coco_root: Path) -> None:
+    data = module(coco_root, batch_size=2, num_workers=256)
+    assert data.train_dataloader().num_workers == data.val_dataloader().num_workers == 1
+    assert module(coco_root, batch_size=2, num_workers=0).val_dataloader().num_workers == 0
+
+
 def test_splits_are_opened_once() -> None:
     opened = []
 

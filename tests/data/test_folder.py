@@ -170,6 +170,28 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert fingerprints.of_photos(data)  # which fusing several models asks for
 
 
+def test_a_folder_within_that_may_not_be_searched_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(tmp_path, "a.png")
+    (tmp_path / "lost+found").mkdir()
+    scan = os.scandir
+
+    def refused(folder: Path) -> Any:  # root may search everything
+        if Path(folder) == refusing:
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    refusing = tmp_path / "lost+found"
+    one, other = PhotoFolder(str(tmp_path))
+    assert "unreadable" not in one[1]
+    assert other[1]["unreadable"] == f"{refusing}: a folder that may not be searched."
+    refusing = tmp_path
+    with pytest.raises(DigitsError, match=r"cannot be searched \(Permission denied\)"):
+        PhotoFolder(str(tmp_path))
+
+
 def test_photos_of_phones_without_pillow_heif_say_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -1,8 +1,10 @@
 """What people and programs see of each photo."""
 
+import errno
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import made
@@ -13,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from digits import console
+from digits.errors import DigitsError
 from digits.evaluation.pictures import (
     DOUBTFUL,
     RIGHT,
@@ -25,6 +28,7 @@ from digits.evaluation.pictures import (
 from digits.inference import lines
 from digits.inference.photo_pictures import MAX_PICTURES, PhotoPictures
 from digits.inference.results import PhotoResult
+from digits.io import atomic_write
 from digits.types import Reading
 
 
@@ -104,6 +108,21 @@ def test_long_names_move_the_columns_of_all_that_follow(shown: io.StringIO) -> N
         seen.add(result(f"{folder}/{name}", "12", 0.9))
     first, second = shown.getvalue().splitlines()
     assert first.index(" 12 ") == second.index(" 12 ")
+
+
+def test_a_disk_that_stdout_fills_is_not_said_of_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    with (
+        pytest.raises(DigitsError, match=r"^json=true: stdout cannot be written \(No space left\)"),
+        atomic_write(tmp_path / "numbers.csv"),
+    ):
+        lines.JsonLines().add(result("a.jpg", "7", 0.9))
 
 
 def test_a_name_cannot_write_on_the_terminal(shown: io.StringIO) -> None:

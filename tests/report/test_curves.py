@@ -47,7 +47,14 @@ def test_runs_are_found_in_the_folder_of_a_sweep(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "epoch,step\nx,1\n", "a,b\n1,2\n", "epoch,step,train/loss\n0,1,x\n"]
+    "text",
+    [
+        "",
+        "epoch,step\nx,1\n",
+        "a,b\n1,2\n",
+        "epoch,step,train/loss\n0,1,x\n",
+        "epoch,step,a\n0,1,1e300\n",
+    ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path: Path, text: str) -> None:
     folder = run(tmp_path / "run", text)

@@ -113,6 +113,18 @@ def test_a_fusion_says_what_it_takes_of_whom(tmp_path: Path) -> None:
         write_page(folder)
 
 
+def test_what_no_page_can_hold_is_refused(tmp_path: Path) -> None:
+    folder = prediction(tmp_path / "p")
+    with (folder / "augmented.png").open("wb") as file:
+        file.truncate(1 << 32)  # sparse
+    with pytest.raises(DigitsError, match=r"augmented\.png: larger than 256 MiB"):
+        write_page(folder)
+    (folder / "augmented.png").unlink()
+    (folder / "metrics.json").write_text(f'{{"photos": {"9" * 400}}}')
+    with pytest.raises(DigitsError, match=r"metrics\.json: a figure too large"):
+        write_page(folder)
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     page = Parsed(write_page(prediction(tmp_path / "p", unreadable={EVIL: "cut off"})))
     at = page.texts.index("Files that cannot be read")
