@@ -212,9 +212,7 @@ def test_files_that_are_no_checkpoints_of_ours_are_refused(
     assert str(caught.value).startswith(f"ckpt={path}: ") and "\n" not in str(caught.value)
 
 
-def test_at_another_input_size_the_anchors_stay_those_that_were_taught(
-    loaded: Checkpoint,
-) -> None:
+def test_at_another_input_size_the_anchors_stay_those_that_were_taught(loaded: Checkpoint) -> None:
     taught = loaded.config["model"]
     assert taught["anchor_heights"] == "auto"
     one, other = loaded.rebuild(), loaded.rebuild({"min_size": 96})

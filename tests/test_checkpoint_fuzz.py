@@ -203,10 +203,7 @@ VALUES = st.one_of(
 @settings(max_examples=80, deadline=None)
 @given(data=st.data(), value=VALUES)
 def test_a_changed_description_is_used_or_refused_in_one_line(
-    tmp_path_factory: pytest.TempPathFactory,
-    valid: dict[str, Any],
-    data: st.DataObject,
-    value: Any,
+    tmp_path_factory: pytest.TempPathFactory, valid: dict[str, Any], data: st.DataObject, value: Any
 ) -> None:
     content = valid | {"digits": deepcopy(valid["digits"])}
     holder, key = data.draw(st.sampled_from(places(content["digits"])))

@@ -90,8 +90,7 @@ def test_augmentations(config: Any, option: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option",
-    ["small_fpn", "mobilenet_v3_large_fpn", pytest.param("vgg16", marks=pytest.mark.slow)],
+    "option", ["small_fpn", "mobilenet_v3_large_fpn", pytest.param("vgg16", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("model", options("model"))
 def test_backbones_and_models(config: Any, option: str, model: str) -> None:

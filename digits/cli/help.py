@@ -73,9 +73,7 @@ def _meant(word: str, there: list[str]) -> str:
     return f"{hint} {', '.join(there)}"
 
 
-def _parts(
-    path: Path,
-) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
+def _parts(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
     """Groups and settings of a command's file: name to default and comment."""
     text = path.read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.safe_load(text)

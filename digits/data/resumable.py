@@ -37,10 +37,7 @@ class ResumableData(L.LightningDataModule):
         self._epoch, self._batches = state_dict["epoch"], state_dict["batches"]
 
     def epoch_batches(
-        self,
-        data: Sized,
-        batch_size: int,
-        size: Callable[[int], tuple[int, int]] | None = None,
+        self, data: Sized, batch_size: int, size: Callable[[int], tuple[int, int]] | None = None
     ) -> EpochBatches:
         """The batches of the epochs from here on; arguments as of `EpochBatches`."""
         # A last batch of one photo makes poor batch statistics; tiny sets keep what they have.

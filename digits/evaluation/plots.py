@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.evaluation.confidence import (
-    coverage_at,
-    coverage_curve,
-    expected_calibration_error,
-)
+from digits.evaluation.confidence import coverage_at, coverage_curve, expected_calibration_error
 from digits.io import partial_path
 from digits.types import CLASS_NAMES
 

@@ -39,9 +39,7 @@ def number_scores(readings: Sequence[Reading], targets: Sequence[Target]) -> dic
 
 
 def confusion_matrix(
-    readings: Sequence[Reading],
-    records: Sequence[Record],
-    targets: Sequence[Target],
+    readings: Sequence[Reading], records: Sequence[Record], targets: Sequence[Target]
 ) -> np.ndarray:
     """Counts `(11, 11)` of true digit (row) and digit read (column); 10 stands for none.
 

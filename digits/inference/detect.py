@@ -10,13 +10,7 @@ from torch import nn
 from digits.console import console
 from digits.data.loading import loader
 from digits.errors import DigitsError
-from digits.inference.batches import (
-    GATHERED,
-    DetectedPhoto,
-    LoadedPhoto,
-    detect_loaded,
-    gathered,
-)
+from digits.inference.batches import GATHERED, DetectedPhoto, LoadedPhoto, detect_loaded, gathered
 from digits.inference.options import InferenceOptions
 from digits.inference.processes import ProcessesFailed, detect_in_processes
 from digits.inference.source import Readers

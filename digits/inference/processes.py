@@ -17,13 +17,7 @@ from torch import nn
 
 from digits.data.loading import ignore_signals, to_arrays, to_tensors
 from digits.errors import DigitsError
-from digits.inference.batches import (
-    GATHERED,
-    DetectedPhoto,
-    LoadedPhoto,
-    detect_loaded,
-    gathered,
-)
+from digits.inference.batches import GATHERED, DetectedPhoto, LoadedPhoto, detect_loaded, gathered
 from digits.inference.options import InferenceOptions
 from digits.inference.source import Item, Readers
 from digits.inference.workers import Workers

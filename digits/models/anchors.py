@@ -45,8 +45,7 @@ class LevelAnchors(AnchorGenerator):
         levels: slice = _ALL_MAPS,
     ) -> None:
         super().__init__(
-            tuple(tuple(map(float, level)) for level in sizes),
-            (tuple(aspect_ratios),) * len(sizes),
+            tuple(tuple(map(float, level)) for level in sizes), (tuple(aspect_ratios),) * len(sizes)
         )
         self.strides = strides
         self.levels = levels

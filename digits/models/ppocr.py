@@ -148,10 +148,7 @@ class TextFPN(nn.Module):
 
 
 def ppocr_fpn(
-    weights: str = "ppocr",
-    out_channels: int = 96,
-    box_head_width: int = 256,
-    stages: int = 2,
+    weights: str = "ppocr", out_channels: int = 96, box_head_width: int = 256, stages: int = 2
 ) -> BackboneSpec:
     """The convolutions of PP-OCRv6 (small)'s text recogniser as a backbone, see `TextFPN`.
 

@@ -18,11 +18,7 @@ from torchvision.models.detection import (
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
 from digits.models.backbone_spec import BackboneSpec
-from digits.models.layers import (
-    add_stochastic_depth,
-    norm_layer,
-    train_last,
-)
+from digits.models.layers import add_stochastic_depth, norm_layer, train_last
 from digits.models.pyramid import pyramid
 from digits.models.weights import pretrained
 

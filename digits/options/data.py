@@ -4,16 +4,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from digits.options.types import (
-    Amount,
-    File,
-    Group,
-    Nothing,
-    NotNegative,
-    Photos,
-    Seed,
-    Share,
-)
+from digits.options.types import Amount, File, Group, Nothing, NotNegative, Photos, Seed, Share
 
 _TWO = Meta(min_length=2, max_length=2)
 _HalfTurn = Annotated[float, Meta(ge=0, le=0.5)]

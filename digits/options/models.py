@@ -145,9 +145,7 @@ class Recognizer(TypedDict, total=False):
     jitter: Jitter
 
 
-DETECTORS = {
-    "digits.models.detector.build_detector": Detector,
-}
+DETECTORS = {"digits.models.detector.build_detector": Detector}
 BACKBONES = {
     "digits.models.families.convnext_base_fpn": FourStages,
     "digits.models.families.convnext_tiny_fpn": FourStages,

@@ -135,11 +135,7 @@ def _fit_texts(
     decisions = [(decide_text(rows, weights), truth) for rows, truth in pairs]
     odds = [decision.log_odds for decision, _ in decisions]
     right = [decision.text == truth for decision, truth in decisions]
-    return {
-        "evidence": list(EVIDENCE),
-        "weights": weights.tolist(),
-        "number": _platt(odds, right),
-    }
+    return {"evidence": list(EVIDENCE), "weights": weights.tolist(), "number": _platt(odds, right)}
 
 
 def _logistic(penalty: float) -> Any:

@@ -66,11 +66,7 @@ def build_app(reader: PhotoReader, host: str = "127.0.0.1") -> Starlette:
         answer = await anyio.to_thread.run_sync(_read, reader, content, seen, limiter=one_by_one)
         return JSONResponse(answer, headers=_HEADERS)
 
-    routes = [
-        Route("/", show),
-        Route("/health", health),
-        Route("/read", read, methods=["POST"]),
-    ]
+    routes = [Route("/", show), Route("/health", health), Route("/read", read, methods=["POST"])]
     names = list(_LOCAL) if host in (*_LOCAL, "::1") else ["*"]
     return Starlette(
         routes=routes,

@@ -5,11 +5,7 @@ from typing import Any
 
 import pytest
 
-from digits.cli.ineffective import (
-    refuse_without_effect,
-    tell_of_switches,
-    tell_without_effect,
-)
+from digits.cli.ineffective import refuse_without_effect, tell_of_switches, tell_without_effect
 from digits.cli.trainer import refuse_missing_devices
 from digits.errors import DigitsError
 

@@ -184,11 +184,7 @@ def test_a_number_is_finite_and_not_negative(key: str, value: str) -> None:
             ["backbone=resnet50_fpn", "backbone.stochastic_depth=1"],
             "backbone.stochastic_depth=1: expected a number of at least 0",
         ),
-        (
-            "train",
-            ["backbone=resnet50_fpn", "backbone.norm=batch"],
-            "backbone.norm=batch: exp",
-        ),
+        ("train", ["backbone=resnet50_fpn", "backbone.norm=batch"], "backbone.norm=batch: exp"),
         (
             "train",
             ["backbone=ppocr_fpn", "backbone.stages=4"],

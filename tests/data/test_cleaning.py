@@ -133,10 +133,7 @@ def test_one_warning_counts_what_was_done(coco_root: Path, edit_json: Edit) -> N
     assert turned_box == pytest.approx([0, 8, 16, 18])  # 10 x 20 lying: 20 x 10, clipped
 
 
-@given(
-    angle=st.floats(-200, 200),
-    box=st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 80)] * 2),
-)
+@given(angle=st.floats(-200, 200), box=st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 80)] * 2))
 def test_a_turned_box_is_that_of_a_warp(angle: float, box: tuple[float, ...]) -> None:
     x, y, width, height = box
     a, centre = math.radians(angle), np.array([x + width / 2, y + height / 2])

@@ -10,14 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError, features
 
-from digits.data.photos import (
-    check_photo,
-    load_photo,
-    load_reduced,
-    photo_size,
-    reduced,
-    to_tensor,
-)
+from digits.data.photos import check_photo, load_photo, load_reduced, photo_size, reduced, to_tensor
 from digits.errors import DigitsError
 
 RED, WHITE, BLACK = [255, 0, 0], [255, 255, 255], [0, 0, 0]
@@ -128,8 +121,7 @@ def test_a_photo_marked_as_rotated_is_turned_upright(
 
 
 @pytest.mark.parametrize(
-    ("orientation", "shape", "dark"),
-    [(1, (50, 100), np.s_[:, :45]), (6, (100, 50), np.s_[:45, :])],
+    ("orientation", "shape", "dark"), [(1, (50, 100), np.s_[:, :45]), (6, (100, 50), np.s_[:45, :])]
 )
 def test_a_large_photo_is_reduced_upright_and_its_own_size_told(
     tmp_path: Path, orientation: int, shape: tuple[int, int], dark: tuple[slice, slice]

@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from digits.data.synthetic import (
-    SyntheticDigits,
-    fit_layouts,
-    layouts,
-    render,
-    scenery,
-    typefaces,
-)
+from digits.data.synthetic import SyntheticDigits, fit_layouts, layouts, render, scenery, typefaces
 from digits.errors import DigitsError
 
 COUNT = 400

@@ -72,12 +72,7 @@ def test_training_returns_and_stores_the_map_of_the_best_checkpoint(trained: Any
 
 
 def test_training_prints_what_it_does_and_what_to_do_next(trained: Any) -> None:
-    for text in (
-        "6 valid",
-        "epoch 1 of 1: loss",
-        "number_accuracy",
-        f"{trained.folder}/best.ckpt",
-    ):
+    for text in ("6 valid", "epoch 1 of 1: loss", "number_accuracy", f"{trained.folder}/best.ckpt"):
         assert text in trained.out
     then = f"Next: python predict.py ckpt={trained.folder}/best.ckpt data=synthetic split=test"
     assert then in trained.out
@@ -390,10 +385,7 @@ def test_the_second_reader_can_be_left_out(predict: Script) -> None:
 
 
 def test_photos_are_not_kept(
-    predict: Script,
-    trained: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    predict: Script, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "photos").mkdir()
     for number in range(150):

@@ -175,10 +175,7 @@ def edit(path: str, out: Path, change: Callable[[dict[str, Any]], Any]) -> str:
             lambda c: c["photos"][2].update(width=c["photos"][2]["width"] + 1),
             "b/detections.json: image_id 3 is another photo",
         ),
-        (
-            lambda c: c["photos"][1]["scores"].pop(),
-            "photos[1]: expected as many scores as boxes",
-        ),
+        (lambda c: c["photos"][1]["scores"].pop(), "photos[1]: expected as many scores as boxes"),
     ],
 )
 def test_members_of_other_photos_or_classes_are_refused_by_name(

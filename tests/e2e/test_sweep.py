@@ -303,11 +303,7 @@ def test_the_experiment_of_the_backbones(train: Script) -> None:
     ],
 )
 def test_jobs_in_other_processes(
-    train: Script,
-    monkeypatch: pytest.MonkeyPatch,
-    launcher: str,
-    weights: str,
-    statuses: list[str],
+    train: Script, monkeypatch: pytest.MonkeyPatch, launcher: str, weights: str, statuses: list[str]
 ) -> None:
     paths = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))

@@ -144,9 +144,7 @@ def test_brackets_in_a_name_are_no_style(
     assert [value.strip() for _, value in rows] == ["2", "1", "0.5000"]
 
 
-def test_a_bar_is_full_where_some_photos_cannot_be_read(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_bar_is_full_where_some_photos_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     list(console.with_progress([1, 2], 5, "photos"))
     assert "2/2" in capsys.readouterr().out
 

@@ -41,11 +41,7 @@ def write(folder: Path, *records: dict[str, Any]) -> None:
             submission.add(photo, result(photo))
 
 
-PHOTOS = (
-    record(3, (0, 0.9), (0, 0.8), (7, 0.7), (4, 0.001)),
-    record(10),
-    record(2, (5, 0.0)),
-)
+PHOTOS = (record(3, (0, 0.9), (0, 0.8), (7, 0.7), (4, 0.001)), record(10), record(2, (5, 0.0)))
 
 
 def test_pred_json_is_flat_coco_without_a_score_threshold(tmp_path: Path) -> None:
@@ -53,12 +49,7 @@ def test_pred_json_is_flat_coco_without_a_score_threshold(tmp_path: Path) -> Non
     boxes = json.loads((tmp_path / "pred.json").read_text())
     assert len(boxes) == 5  # every detection, the least sure included
     assert all(b.keys() == {"image_id", "bbox", "score", "category_id"} for b in boxes)
-    assert boxes[2] == {
-        "image_id": 3,
-        "bbox": [41, 2.5, 10, 20],
-        "score": 0.7,
-        "category_id": 8,
-    }
+    assert boxes[2] == {"image_id": 3, "bbox": [41, 2.5, 10, 20], "score": 0.7, "category_id": 8}
     assert [b["image_id"] for b in boxes] == [3, 3, 3, 3, 2]
 
 

@@ -64,14 +64,7 @@ def timm_swin() -> BackboneSpec:
     return timm_fpn("swin_tiny_patch4_window7_224", weights="none")
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        (64, 96),
-        (96, 32),
-        (384, 32),
-    ],
-)
+@pytest.mark.parametrize("size", [(64, 96), (96, 32), (384, 32)])
 def test_maps_with_channels_last_come_out_right(
     timm_swin: BackboneSpec, size: tuple[int, int]
 ) -> None:

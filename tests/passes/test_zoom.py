@@ -99,8 +99,7 @@ def test_wrong_arguments_are_named(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "looks"),
-    [((300, 400), [64, 128, 256]), ((150, 200), [64, 128]), ((120, 180), [64])],
+    ("shape", "looks"), [((300, 400), [64, 128, 256]), ((150, 200), [64, 128]), ((120, 180), [64])]
 )
 def test_a_photo_without_digits_is_searched_as_closely_as_its_pixels_allow(
     shape: tuple[int, int], looks: list[int]

@@ -9,11 +9,7 @@ from conftest import ROOT
 from digits.data.photos import load_photo
 from digits.errors import DigitsError
 from digits.recognition.crops import Row, crop_row, padded
-from digits.recognition.network import (
-    PPOCRRecognizer,
-    SmallRecognizer,
-    keep_digits,
-)
+from digits.recognition.network import PPOCRRecognizer, SmallRecognizer, keep_digits
 from digits.recognition.weights import load_recognizer, ppocr_recognizer, small_recognizer
 from digits.training.finish import count_parameters
 
