@@ -403,7 +403,8 @@ def test_torchvisions_networks_train_and_are_rebuilt(
     outcome = train(
         f"backbone={option}", "backbone.weights=none", "model.min_size=96", "batch_size=2",
         "data.valid_count=2", "optimizer=sgd", "optimizer.lr=1e-4", "callbacks.average=null",
-        "callbacks.last=null", "callbacks.pictures=null", "model.roi_side=3",
+        "callbacks.last=null", "callbacks.best_number=null", "callbacks.pictures=null",
+        "callbacks.augmented=null", "model.roi_side=3",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     best = outcome.folder / "best.ckpt"

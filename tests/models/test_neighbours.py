@@ -47,8 +47,8 @@ def photo(seed: int, height: int, width: int) -> torch.Tensor:
 sizes = st.tuples(st.integers(0, 99), st.integers(8, 120), st.integers(8, 200))
 
 
-@settings(max_examples=6, deadline=None)
-@given(chosen=st.lists(sizes, min_size=2, max_size=6))
+@settings(max_examples=3, deadline=None)
+@given(chosen=st.lists(sizes, min_size=2, max_size=4))
 @torch.inference_mode()
 def test_a_photo_alone_and_among_others(
     detector: torch.nn.Module, chosen: list[tuple[int, int, int]]
