@@ -129,7 +129,9 @@ def _named(file: Path, kind: str | None) -> Path:
         raise DigitsError(
             f"{file}: expected FILE.onnx or FILE.xml (OpenVINO), or format=onnx or openvino."
         )
-    return file.with_suffix(SUFFIXES[kind])
+    if file.suffix in SUFFIXES.values():
+        return file.with_suffix(SUFFIXES[kind])
+    return file.with_name(file.name + SUFFIXES[kind])  # model.v2 is not model
 
 
 def _photos(folder: str | None) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,13 +11,15 @@ from msgspec import Meta, Struct
 
 from digits import shapes
 from digits.errors import DigitsError
+from digits.export import seal
 from digits.passes.zoom import Zoom
 from digits.reading.state import FittedReader
 from digits.recognition.crops import CropOptions
 from digits.types import CLASS_NAMES
 
 FORMAT = 1
-KEYS = _ABOUT, _RECOGNIZER = "digits", "digits_recognizer"  # of the texts in a file
+_ABOUT, _RECOGNIZER = "digits", "digits_recognizer"  # of the texts in a file
+KEYS = _ABOUT, _RECOGNIZER, seal.KEY
 
 
 class About(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +47,7 @@ def to_texts(about: About, recognizer: bytes | None) -> dict[str, str]:
         about: the description.
         recognizer: an ONNX file.
     """
-    texts = {_ABOUT: msgspec.json.encode(about).decode()}
+    texts = {_ABOUT: msgspec.json.encode(about).decode(), seal.KEY: seal.UNSEALED}
     if recognizer is not None:
         texts[_RECOGNIZER] = base64.b64encode(recognizer).decode()
     return texts
@@ -54,7 +57,7 @@ def from_texts(texts: Mapping[str, str], where: str) -> tuple[About, bytes | Non
     """The inverse of `to_texts`.
 
     Args:
-        texts: of a file.
+        texts: of a file whose digest was checked (`digits.export.seal`).
         where: its name, for messages.
 
     Raises:
@@ -63,6 +66,8 @@ def from_texts(texts: Mapping[str, str], where: str) -> tuple[About, bytes | Non
     """
     if _ABOUT not in texts:
         raise DigitsError(f"{where}: not written by python -m digits.export: it does not say how.")
+    if not re.fullmatch("[0-9a-f]{64}", texts.get(seal.KEY, "")):
+        raise DigitsError(f"{where}: damaged, or of an earlier version: export again.")
     about = shapes.decode(texts[_ABOUT].encode(), About, where)
     if about.format > FORMAT:
         raise DigitsError(

@@ -15,6 +15,7 @@ from digits.checkpoint import Checkpoint
 from digits.errors import DigitsError
 from digits.export.about import About
 from digits.export.network import OnePass
+from digits.export.seal import seal
 from digits.export.session import needed
 from digits.io import partial_path
 from digits.models.rcnn import DigitRCNN
@@ -132,6 +133,7 @@ def write_onnx(model: Any, path: Path, texts: Mapping[str, str]) -> None:
     onnx.helper.set_model_props(model, dict(texts))
     with partial_path(path) as partial:
         onnx.save(model, str(partial))
+        seal(partial)
 
 
 def write_openvino(model: Any, path: Path, texts: Mapping[str, str]) -> None:
@@ -146,6 +148,7 @@ def write_openvino(model: Any, path: Path, texts: Mapping[str, str]) -> None:
         network.set_rt_info(value, key)
     with TemporaryDirectory() as folder:
         openvino.serialize(network, f"{folder}/model.xml", f"{folder}/model.bin")
+        seal(Path(folder, "model.xml"), Path(folder, "model.bin"))
         for suffix in (".bin", ".xml"):
             with partial_path(path.with_suffix(suffix)) as partial:
                 shutil.copyfile(f"{folder}/model{suffix}", partial)

@@ -9,6 +9,7 @@ import numpy as np
 
 from digits.errors import DigitsError
 from digits.export.about import KEYS
+from digits.export.seal import check_seal
 from digits.shapes import check_file
 
 Run = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
@@ -33,10 +34,19 @@ def needed(library: str) -> Any:
 
 
 def open_session(path: Path, threads: int = 0) -> tuple[Run, dict[str, str]]:
-    """A file by the library of its format; see `open_onnx`."""
+    """A file by the library of its format; see `open_onnx`.
+
+    Raises:
+        DigitsError: as `open_onnx`; no such file; one that is not what was written.
+    """
     check_file(path, _MAX_BYTES)
-    open_it = open_openvino if path.suffix.lower() == SUFFIXES["openvino"] else open_onnx
-    return open_it(path, threads)
+    if path.suffix.lower() != SUFFIXES["openvino"]:
+        check_seal(path)
+        return open_onnx(path, threads)
+    weights = path.with_suffix(".bin")
+    check_file(weights, _MAX_BYTES)
+    check_seal(path, weights)
+    return open_openvino(path, threads)
 
 
 def open_onnx(model: Path | bytes, threads: int = 0) -> tuple[Run, dict[str, str]]:

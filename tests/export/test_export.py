@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from digits.data.coco import CocoDigits
 from digits.data.distant import Distant
 from digits.data.synthetic import SyntheticDigits
 from digits.errors import DigitsError
-from digits.export import convert
+from digits.export import convert, seal
 from digits.export.__main__ import export, main
 from digits.export.check import PIXELS, SCORES, compare_pass
 from digits.export.network import OnePass
@@ -134,6 +136,14 @@ def test_openvino_reads_the_same(photos: list[Tensor], tmp_path: Path, exported:
     ours, theirs = digits.load(tmp_path / "model.xml"), digits.load(exported)
     for mine, other in zip(ours.read(photos[:4]), theirs.read(photos[:4]), strict=True):
         same(mine, other)
+    weights = tmp_path / "model.bin"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DigitsError, match=r"model\.xml: damaged"):
+        digits.load(tmp_path / "model.xml")
+    weights.unlink()
+    with pytest.raises(DigitsError, match=r"model\.bin: no such file"):
+        digits.load(tmp_path / "model.xml")
 
 
 def test_without_a_recogniser_the_reader_is_that_of_the_detector_alone(
@@ -189,9 +199,12 @@ def test_other_files_are_refused_in_one_line(exported: Path, tmp_path: Path) -> 
 
     def with_texts(**texts: str) -> Path:
         model = onnx.load(exported)
-        known = {entry.key: entry.value for entry in model.metadata_props} | texts
+        known = {entry.key: entry.value for entry in model.metadata_props}
+        known |= {seal.KEY: seal.UNSEALED} | texts
         onnx.helper.set_model_props(model, {k: v for k, v in known.items() if v})
         onnx.save(model, changed)
+        if known[seal.KEY]:
+            seal.seal(changed)
         return changed
 
     about = json.loads({e.key: e.value for e in onnx.load(exported).metadata_props}["digits"])
@@ -208,10 +221,22 @@ def test_other_files_are_refused_in_one_line(exported: Path, tmp_path: Path) -> 
         ({"digits": json.dumps(about | {"class_names": ["a"]})}, "expected the classes"),
         ({"digits": json.dumps(about | {"zoom": {"gain": 0.5}})}, "zoom"),
         ({"digits": json.dumps(about | {"reading": {"_target_": "os.system"}})}, "asks to run"),
-        ({"digits_recognizer": "?"}, "damaged"),
+        ({"digits_recognizer": "?"}, "damaged: its recogniser"),
+        ({seal.KEY: ""}, "damaged, or of an earlier version: export again"),
     ):
         with pytest.raises(DigitsError, match=said):
             digits.load(with_texts(**texts))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+def test_a_changed_byte_is_noticed(exported: Path, place: float, bits: int) -> None:
+    content = bytearray(exported.read_bytes())
+    content[int(place * len(content))] ^= bits
+    changed = exported.with_name("changed.onnx")
+    changed.write_bytes(content)
+    with pytest.raises(DigitsError, match=r"changed\.onnx: (damaged|not )"):
+        digits.load(changed)
 
 
 def test_the_page_takes_a_file(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
