@@ -198,11 +198,11 @@ def right(zoom: dict[str, Any] | None, count: int, share: tuple[float, float]) -
 
 @pytest.mark.slow
 def test_more_numbers_are_read_from_afar() -> None:
-    far = 80, (0.1, 0.2)
+    far = 40, (0.1, 0.2)
     assert right({"search": []}, *far) > 1.3 * right(None, *far)
 
 
 @pytest.mark.slow
 def test_numbers_too_small_for_the_first_look_are_found() -> None:
-    far = 40, (0.04, 0.08)
+    far = 16, (0.04, 0.08)
     assert right({"search": [2, 4]}, *far) > 2 * right({"search": []}, *far) + 5

@@ -83,14 +83,14 @@ def test_a_rule_stays_as_it_is() -> None:
 
 @pytest.fixture(scope="module")
 def walls() -> list[np.ndarray]:
-    houses = BareHouses(40, seed=7)
-    return [houses[index][0].permute(1, 2, 0).numpy() for index in range(40)]
+    houses = BareHouses(20, seed=7)
+    return [houses[index][0].permute(1, 2, 0).numpy() for index in range(20)]
 
 
 def test_the_models_that_ship_accept_numbers_and_no_walls(walls: list[np.ndarray]) -> None:
     """Of more walls than these at most 2 % are accepted (docs/decisions.md)."""
     reader = digits.load()
-    assert sum(result.accepted for result in reader.read(walls)) <= 2
+    assert sum(result.accepted for result in reader.read(walls)) <= 1
     photos = sorted((ROOT / "docs" / "photos").glob("*.png"))
     results = reader.read(photos)
     right = [r.accepted for r, path in zip(results, photos, strict=True)

@@ -55,7 +55,7 @@ def test_it_reads_new_photos_better_than_any_threshold(reader: CalibratedReader)
 
 
 def test_rescaled_scores_change_nothing_that_matters(photos: Any) -> None:
-    records, targets = (part[:100] for part in photos)
+    records, targets = (part[:70] for part in photos)
     plain, scaled = compare(records, targets), compare(rescaled(records, 0.3), targets)
     assert abs(plain[-1].accuracy - scaled[-1].accuracy) <= 0.005
     assert plain[0].accuracy - scaled[0].accuracy > 0.2  # a fixed threshold collapses
@@ -125,7 +125,7 @@ def test_evidence_can_be_left_out(photos: Any, reader: CalibratedReader) -> None
 
 
 def test_boxes_that_more_models_found_are_trusted_more(photos: Any) -> None:
-    records, targets = (part[:100] for part in photos)
+    records, targets = (part[:70] for part in photos)
     voted = []
     for record, target in zip(records, targets, strict=True):
         shown = match(record["boxes"].numpy(), target["boxes"].numpy()) >= 0
