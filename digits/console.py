@@ -74,14 +74,14 @@ def banner(title: str, details: Mapping[str, object]) -> None:
     """Say what is about to run."""
     console.print(title, style="bold")
     for name, value in details.items():
-        console.print(f"  {name:<16} {value}")
+        console.print(f"  {name:<16} {printable(str(value))}")
 
 
 def result_table(
     title: str, figures: Mapping[str, float], paths: Mapping[str, Path], then: str | None = None
 ) -> None:
     """Print the figures of a finished command, the paths of its outputs, and the next command."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=printable(title), title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     left_out = _DETAILS if "report" in paths else ()
@@ -93,7 +93,7 @@ def result_table(
     if len(single) < len(figures):
         console.print("By digit, height and length: in the report")
     for name, path in paths.items():
-        console.print(f"  {name:<16} {path}")
+        console.print(f"  {name:<16} {printable(str(path))}")
     if then:
         console.print(f"Next: {then}")
 

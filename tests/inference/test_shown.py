@@ -135,10 +135,17 @@ def test_brackets_in_a_name_are_no_style(
 ) -> None:
     figures = {"photos": 2, "[bold]accepted": 1, "map": 0.5}
     console.result_table("1 photo (IMG [x] [/red].png)", figures, {})
-    console.banner("digits: [x]", {"photos": "[/x].png"})
+    console.banner("digits: [x]", {"photos": "[/x].png", "outputs": "a\x1b[31m\nb"})
     list(console.with_progress([1], 1, "[/b]@0.8, valid"))
     shown = capsys.readouterr().out
-    for text in ("IMG [x] [/red].png", "[bold]accepted", "digits: [x]", "[/x].png", "[/b]@0.8"):
+    for text in (
+        "IMG [x] [/red].png",
+        "[bold]accepted",
+        "digits: [x]",
+        "[/x].png",
+        "[/b]@0.8",
+        r"a\x1b[31m\nb",
+    ):
         assert text in shown, text
     rows = [line.split("│")[1:3] for line in shown.splitlines() if line.startswith("│")]
     assert [value.strip() for _, value in rows] == ["2", "1", "0.5000"]
