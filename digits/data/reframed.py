@@ -20,7 +20,9 @@ from digits.errors import DigitsError
 from digits.types import PhotoDataset
 
 _MAX_COPIES = 1000  # copies of a photo
-UPRIGHT = Geometric(zoom_out=0.6, stretch=0.08, reframe=0.1, rotate=0, shear=0, perspective=0)
+UPRIGHT = Geometric(
+    zoom_out=0.6, stretch=0.08, reframe=0.1, rotate=0, steep_p=0, shear=0, perspective=0
+)
 
 
 class Reframed(Dataset[Item]):
@@ -79,9 +81,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Write a split of a data set, reframed."""
     parser = derived.parser("digits.data.reframed", __doc__)
     parser.add_argument("--copies", type=int, default=3, help="of each photo")
-    parser.add_argument("--tilted", action="store_true", help="turned and slanted as well")
+    tilt = parser.add_mutually_exclusive_group()
+    tilt.add_argument("--tilted", action="store_true", help="turned and slanted as well")
+    tilt.add_argument("--steep", action="store_true", help="the same, turned by up to 45 degrees")
     options = parser.parse_args(arguments)
-    augment = Geometric() if options.tilted else UPRIGHT
+    tilted = Geometric(steep_p=float(options.steep))
+    augment = tilted if options.tilted or options.steep else UPRIGHT
     derived.write(options, lambda data: Reframed(data, augment, options.copies, options.seed))
 
 

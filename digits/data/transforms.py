@@ -44,6 +44,7 @@ class Geometric:
     stretch: float = 0.2  # (fraction) spread of the digits' width / height
     roam: float = 0.1  # (fraction of the window) how far it may leave the photo
     rotate: float = 6.0  # (degrees) usual turn: half are below 0.7 of it, 2 % above 4 times it
+    steep_p: float = 0.2  # (probability) of any turn up to 45 degrees instead
     shear: float = 0.2  # (tangent) largest slant
     perspective: float = 0.1  # (fraction) largest change of depth from the centre to an edge
     max_lost: float = 0.1  # (fraction of a box) cut off at most; beyond it the draw is repeated
@@ -92,6 +93,8 @@ class Geometric:
         size = np.maximum(canvas.round(), 1)
         # Laplace, as SVHN's numbers tilt: most hardly, 5 % beyond 23 degrees.
         turn = np.clip(rng.laplace(0, self.rotate), -_STEEPEST, _STEEPEST)
+        if self.steep_p and rng.random() < self.steep_p:  # SVHN has few, which are never learnt
+            turn = rng.uniform(-_STEEPEST, _STEEPEST)
         angle = math.radians(turn)
         cos, sin = math.cos(angle), math.sin(angle)
         rotate = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])

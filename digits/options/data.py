@@ -69,6 +69,7 @@ class Geometric(TypedDict, total=False):
     stretch: Amount
     roam: Amount
     rotate: Annotated[float, Meta(ge=0, le=180)]
+    steep_p: Share
     shear: Amount
     perspective: Annotated[float, Meta(ge=0, lt=0.4)]
     max_lost: Share

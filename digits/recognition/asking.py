@@ -1,6 +1,6 @@
 """Which rows a recogniser is asked about, and what it says of them; numpy only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from digits.recognition.crops import CropOptions, Row, crop_row, to_batches
 from digits.recognition.ctc import best_texts, log_probabilities
+from digits.recognition.growing import grown
 from digits.recognition.rows import MAX_DIGITS, Hypothesis, hypotheses
 from digits.types import RowTexts, number_of
 
@@ -39,17 +40,22 @@ def read_rows(
     Returns:
         Per photo its rows, the most plausible first; none where there are no boxes.
     """
-    rows = [hypotheses(found) for found in detections]
-    crops = [
-        crop_row(photo, row, options)
-        for photo, here in zip(photos, rows, strict=True)
-        for hypothesis in here
-        for row in widened(hypothesis.row)
-    ]
-    frames: dict[int, np.ndarray] = {}
-    for chosen, batch in to_batches(crops):
-        frames.update(zip(chosen, network(batch), strict=True))
-    in_order = (frames[i] for i in range(len(crops)))
+
+    def frames(places: Sequence[tuple[int, Row]]) -> Iterator[np.ndarray]:
+        """Of rows, each in the photo with the index before it."""
+        crops = [crop_row(photos[photo], row, options) for photo, row in places]
+        read: dict[int, np.ndarray] = {}
+        for chosen, batch in to_batches(crops):
+            read.update(zip(chosen, network(batch), strict=True))
+        return (read[i] for i in range(len(crops)))
+
+    def best(places: Sequence[tuple[int, Row]]) -> list[tuple[str, float]]:
+        return [best_texts(one, width=_BEAM_WIDTH, count=1)[0] for one in frames(places)]
+
+    rows = grown([hypotheses(found) for found in detections], best)
+    in_order = frames(
+        [(i, row) for i, here in enumerate(rows) for one in here for row in widened(one.row)]
+    )
     return [
         _texts(found, here, [[next(in_order) for _ in _WIDENED] for _ in here])
         for found, here in zip(detections, rows, strict=True)
@@ -78,7 +84,7 @@ def _texts(
     """
     if not rows:
         return []
-    labels, boxes = np.asarray(detections["labels"]), np.asarray(detections["boxes"])
+    labels = np.asarray(detections["labels"])
     proposed = [number_of(labels[row.indices]) for row in rows]
     for of_row in frames:
         for one in of_row:
@@ -95,7 +101,7 @@ def _texts(
         mean = np.mean(values, axis=0).tolist()
         read.append(
             {
-                "boxes": boxes[row.indices].tolist(),
+                "boxes": row.boxes.tolist(),
                 "weight": float(row.weight - total),
                 "texts": dict(zip(strings, mean, strict=True)),
             }

@@ -30,11 +30,13 @@ class Hypothesis:
 
     Attributes:
         indices: into the detections, in reading order, int64 `(K,)`.
+        boxes: of its digits, in reading order, `(K + M, 4)`; M of them were not detected.
         row: where they lie.
         weight: log of how plausible it is, relative to the photo's other hypotheses.
     """
 
     indices: np.ndarray
+    boxes: np.ndarray
     row: Row
     weight: float
 
@@ -126,8 +128,8 @@ def _different(
         chosen = np.flatnonzero(sets[number])
         ends = int(chosen[0]), int(chosen[-1])
         if ends not in found:
-            row = row_of(boxes[chosen])
-            found[ends] = Hypothesis(indices[chosen], row, float(weights[number]))
+            own = boxes[chosen]
+            found[ends] = Hypothesis(indices[chosen], own, row_of(own), float(weights[number]))
         if len(found) >= MAX_ROWS:
             break
     return list(found.values())
