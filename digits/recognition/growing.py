@@ -25,7 +25,8 @@ def grown(rows: Sequence[Sequence[Hypothesis]], best: Best) -> list[list[Hypothe
         best: reads rows.
 
     Returns:
-        The rows in the same order, those that grew with a box per digit that was added.
+        The rows of each photo, the most plausible first; a row that grew has a box per digit that
+        was added.
     """
     found = [list(here) for here in rows]
     steep = [
@@ -36,6 +37,8 @@ def grown(rows: Sequence[Sequence[Hypothesis]], best: Best) -> list[list[Hypothe
     ]
     for _ in range(_ROUNDS):
         steep = [(p, i) for p, i in steep if len(found[p][i].boxes) < MAX_DIGITS]
+        if not steep:
+            break
         asked = [(p, i, _longer(found[p][i], side)) for p, i in steep for side in (-1, 1)]
         read = best([(p, one.row) for p, _, one in asked])
         sure = [
@@ -46,7 +49,7 @@ def grown(rows: Sequence[Sequence[Hypothesis]], best: Best) -> list[list[Hypothe
         for _, p, i, one in sorted(sure, key=lambda item: item[0]):  # the surer end comes last
             found[p][i] = one
         steep = sorted({(p, i) for _, p, i, _ in sure})
-    return found
+    return [sorted(here, key=lambda one: -one.weight) for here in found]
 
 
 def _log_odds(log_probability: float) -> float:

@@ -132,6 +132,19 @@ def test_never_mirrored(seed):
     assert min(quarters) == quarters[1]
 
 
+def test_a_share_of_photos_is_turned_far() -> None:
+    def turns(steep_p: float) -> np.ndarray:
+        augment = Geometric(rotate=0, steep_p=steep_p, shear=0, perspective=0, stretch=0)
+        rng = np.random.default_rng(0)
+        drawn = [augment._draw(np.array([[40.0, 14, 60, 46]]), 120, 60, rng)[0] for _ in range(400)]
+        return np.degrees([np.arctan2(matrix[1, 0], matrix[0, 0]) for matrix in drawn])
+
+    assert np.allclose(turns(0), 0)
+    far = np.abs(turns(0.5)) > 20
+    assert 0.2 < far.mean() < 0.36  # 25 of 45 degrees, of half of the photos
+    assert np.abs(turns(1)).max() <= 45.001
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     width=st.integers(1, 150),

@@ -1,6 +1,7 @@
 """Rows of digits that are turned far: what a detector misses of them is read all the same."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,20 @@ def test_level_rows_and_unsure_texts_change_nothing(degrees: float, log_probabil
     before = rows(boxes[:2])
     (after,) = grown([before], Text(boxes, log_probability))
     assert [len(one.boxes) for one in after] == [len(one.boxes) for one in before]
+
+
+def test_the_row_that_grew_comes_first_and_level_photos_are_not_asked_about() -> None:
+    boxes = number(4, 30)
+    less, more = rows(boxes[:2])[0], rows(boxes[2:])[0]
+    (photo,) = grown(
+        [[replace(more, indices=more.indices[:1]), replace(less, weight=-1.0)]], Text(boxes)
+    )
+    assert [len(one.boxes) for one in photo] == [4, 2]
+
+    def never(places: list[tuple[int, Row]]) -> list[tuple[str, float]]:
+        raise AssertionError(places)
+
+    grown([rows(number(3, 5)), []], never)
 
 
 def test_it_ends_whatever_is_read() -> None:
